@@ -1,0 +1,132 @@
+//! Methods and their parameters as the daemon's commands.
+//!
+//! `unlock` is not one: a passphrase does not travel as JSON, of which parsers leave copies. `secchatctl unlock`, a
+//! pinentry or a systemd credential does it.
+
+use secchat_ipc::types::Policy;
+use secchat_ipc::{Command, UserName};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::params::{
+    Accept, Available, Blocked, Key, MarkRead, Nothing, Number, Read, Refuse, Rtt, Send, SetPolicy, Whom,
+};
+use super::request::Refusal;
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// Answered by the bridge itself.
+    Version,
+    /// For the daemon.
+    Command(Command),
+}
+
+/// Every method, in the order of the schema.
+pub(crate) const METHODS: [&str; 26] = [
+    "version",
+    "status",
+    "subscribe",
+    "lock",
+    "login",
+    "logout",
+    "list",
+    "rtt",
+    "withdraw",
+    "requests",
+    "accept",
+    "refuse",
+    "later",
+    "send",
+    "read",
+    "mark_read",
+    "chats",
+    "close",
+    "set_reachability",
+    "set_policy",
+    "set_blocked",
+    "peers",
+    "add_peer",
+    "safety_number",
+    "confirm_safety_number",
+    "forget",
+];
+
+/// The call of this name with these parameters.
+pub(crate) fn parse(method: &str, params: Map<String, Value>) -> Result<Call, Refusal> {
+    let plain = match method {
+        "version" => {
+            let Nothing {} = read(params)?;
+            return Ok(Call::Version);
+        }
+        "status" => Some(Command::Status),
+        "subscribe" => Some(Command::Subscribe),
+        "lock" => Some(Command::Lock),
+        "login" => Some(Command::Login),
+        "logout" => Some(Command::Logout),
+        "list" => Some(Command::List),
+        "requests" => Some(Command::Requests),
+        "chats" => Some(Command::Chats),
+        "peers" => Some(Command::Peers),
+        _ => None,
+    };
+    if let Some(command) = plain {
+        let Nothing {} = read(params)?;
+        return Ok(Call::Command(command));
+    }
+    command(method, params).map(Call::Command)
+}
+
+fn command(method: &str, params: Map<String, Value>) -> Result<Command, Refusal> {
+    Ok(match method {
+        "rtt" => read::<Rtt>(params)?.into(),
+        "accept" => read::<Accept>(params)?.into(),
+        "withdraw" => Command::Withdraw { peer: whom(params)? },
+        "later" => Command::Later { peer: whom(params)? },
+        "close" => Command::Close { peer: whom(params)? },
+        "safety_number" => Command::SafetyNumber { peer: whom(params)? },
+        "forget" => Command::Forget { peer: whom(params)? },
+        "refuse" => {
+            let Refuse { peer, quietly } = read(params)?;
+            Command::Refuse { peer, quietly }
+        }
+        "send" => {
+            let Send { peer, text } = read(params)?;
+            Command::Send { peer, text }
+        }
+        "read" => {
+            let Read { peer, peek } = read(params)?;
+            Command::Read { peer, peek }
+        }
+        "mark_read" => {
+            let MarkRead { chat, up_to } = read(params)?;
+            Command::MarkRead { chat_id: chat, up_to }
+        }
+        "set_reachability" => Command::SetReachability { available: read::<Available>(params)?.available },
+        "set_policy" => {
+            let SetPolicy { peer, policy } = read(params)?;
+            Command::SetPolicy { peer, policy: policy.map(Policy::from) }
+        }
+        "set_blocked" => {
+            let Blocked { peer, blocked } = read(params)?;
+            Command::SetBlocked { peer, blocked }
+        }
+        "add_peer" => {
+            let Key { peer, public_key } = read(params)?;
+            Command::AddPeer { peer, public_key }
+        }
+        "confirm_safety_number" => {
+            let Number { peer, number } = read(params)?;
+            Command::ConfirmSafetyNumber { peer, number }
+        }
+        _ => return Err(Refusal::method(method)),
+    })
+}
+
+fn read<T: DeserializeOwned>(params: Map<String, Value>) -> Result<T, Refusal> {
+    serde_json::from_value(Value::Object(params)).map_err(Refusal::params)
+}
+
+fn whom(params: Map<String, Value>) -> Result<UserName, Refusal> {
+    read::<Whom>(params).map(|params| params.peer)
+}

@@ -1,0 +1,195 @@
+//! The parameters of the bridge's methods, by name. An unknown one is a mistake, not an extension.
+
+use jiff::Timestamp;
+use secchat_ipc::types::{ChatId, Policy, Terms};
+use secchat_ipc::{Command, UserName};
+use serde::Deserialize;
+use serde::de::Error as _;
+
+/// No parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// Whom it is about.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Whom {
+    pub(super) peer: UserName,
+}
+
+/// `rtt`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rtt {
+    pub(super) peer: UserName,
+    #[serde(default = "no_history")]
+    pub(super) terms: TermsParam,
+    #[serde(default = "a_day")]
+    pub(super) lifetime_seconds: u32,
+    #[serde(default)]
+    pub(super) wait: bool,
+}
+
+/// `accept`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Accept {
+    pub(super) peer: UserName,
+    pub(super) terms: Option<TermsParam>,
+    #[serde(default)]
+    pub(super) wait: bool,
+}
+
+/// `refuse`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Refuse {
+    pub(super) peer: UserName,
+    #[serde(default)]
+    pub(super) quietly: bool,
+}
+
+/// `send`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Send {
+    pub(super) peer: UserName,
+    pub(super) text: String,
+}
+
+/// `read`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Read {
+    pub(super) peer: Option<UserName>,
+    #[serde(default)]
+    pub(super) peek: bool,
+}
+
+/// `mark_read`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MarkRead {
+    #[serde(deserialize_with = "chat_id")]
+    pub(super) chat: ChatId,
+    #[serde(deserialize_with = "number")]
+    pub(super) up_to: u64,
+}
+
+/// `set_reachability`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Available {
+    pub(super) available: bool,
+}
+
+/// `set_policy`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetPolicy {
+    pub(super) peer: Option<UserName>,
+    pub(super) policy: Option<PolicyParam>,
+}
+
+/// `set_blocked`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Blocked {
+    pub(super) peer: UserName,
+    pub(super) blocked: bool,
+}
+
+/// `add_peer`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Key {
+    pub(super) peer: UserName,
+    pub(super) public_key: String,
+}
+
+/// `confirm_safety_number`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Number {
+    pub(super) peer: UserName,
+    pub(super) number: String,
+}
+
+/// Terms: what is not given is no limit.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TermsParam {
+    #[serde(default, deserialize_with = "moment")]
+    pub(super) until: Option<u64>,
+    pub(super) history_days: Option<u16>,
+}
+
+/// A policy, by its word.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum PolicyParam {
+    Ask,
+    Accept,
+    Refuse,
+    RefuseQuietly,
+}
+
+impl From<Rtt> for Command {
+    fn from(params: Rtt) -> Self {
+        let Rtt { peer, terms, lifetime_seconds, wait } = params;
+        Self::Rtt { peer, terms: terms.into(), lifetime_seconds, wait }
+    }
+}
+
+impl From<Accept> for Command {
+    fn from(params: Accept) -> Self {
+        let Accept { peer, terms, wait } = params;
+        Self::Accept { peer, terms: terms.map(Terms::from), wait }
+    }
+}
+
+impl From<TermsParam> for Terms {
+    fn from(TermsParam { until, history_days }: TermsParam) -> Self {
+        Self { until, history_days }
+    }
+}
+
+impl From<PolicyParam> for Policy {
+    fn from(policy: PolicyParam) -> Self {
+        match policy {
+            PolicyParam::Ask => Self::Ask,
+            PolicyParam::Accept => Self::Accept,
+            PolicyParam::Refuse => Self::Refuse,
+            PolicyParam::RefuseQuietly => Self::RefuseQuietly,
+        }
+    }
+}
+
+/// As with `secchatctl rtt`: keeping texts needs consent, who says nothing asks for none.
+fn no_history() -> TermsParam {
+    TermsParam { until: None, history_days: Some(0) }
+}
+
+fn a_day() -> u32 {
+    86_400
+}
+
+fn moment<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<u64>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(value)? else { return Ok(None) };
+    let moment: Timestamp = text.parse().map_err(|_| D::Error::custom("until is a time in RFC 3339"))?;
+    u64::try_from(moment.as_second()).map(Some).map_err(|_| D::Error::custom("until is before 1970"))
+}
+
+fn chat_id<'de, D: serde::Deserializer<'de>>(value: D) -> Result<ChatId, D::Error> {
+    let text = String::deserialize(value)?;
+    let is_hex = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let number = u128::from_str_radix(&text, 16).ok().filter(|_| is_hex);
+    number.map(|number| ChatId(number.to_be_bytes())).ok_or_else(|| D::Error::custom("chat is 32 hex digits"))
+}
+
+fn number<'de, D: serde::Deserializer<'de>>(value: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(value)?;
+    let is_decimal = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| is_decimal).ok_or_else(|| D::Error::custom("up_to is a number in a string"))
+}

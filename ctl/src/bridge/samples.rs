@@ -1,0 +1,165 @@
+//! One value of everything that the daemon says, and of each of its words.
+
+use secchat_ipc::types::{
+    ChatId, ChatState, ChatSummary, EndReason, IncomingRequest, KeyTrust, LinkState, LockState, Message,
+    OutgoingRequest, Peer, Policy, Reachability, RequestState, Resolution, ResolvedBy, Status, Terms,
+};
+use secchat_ipc::{Event, Reply, Snapshot, UserName};
+
+fn peer(name: &str) -> UserName {
+    UserName::parse(name).unwrap()
+}
+
+const CHAT: ChatId = ChatId([0xab; 16]);
+
+fn terms() -> [Terms; 2] {
+    [Terms { until: None, history_days: None }, Terms { until: Some(4_102_444_800), history_days: Some(7) }]
+}
+
+fn statuses() -> Vec<Status> {
+    let links = [
+        LinkState::LoggedOut,
+        LinkState::Connecting,
+        LinkState::Online,
+        LinkState::Waiting { why: "why".to_owned(), retry_at: 1 },
+        LinkState::Replaced { why: "why".to_owned() },
+    ];
+    let status = |link| Status {
+        version: "0.1.0".to_owned(),
+        pid: 1,
+        profile: String::new(),
+        user: None,
+        relay: String::new(),
+        lock: LockState::Locked,
+        link,
+        reachability: Reachability::Hidden,
+        policy: Policy::RefuseQuietly,
+        hints: vec!["hint".to_owned()],
+    };
+    let mut statuses: Vec<Status> = links.map(status).into();
+    statuses.push(Status {
+        user: Some(peer("bob")),
+        lock: LockState::Unlocked,
+        reachability: Reachability::Available,
+        ..status(LinkState::Online)
+    });
+    statuses
+}
+
+const TRUSTS: [KeyTrust; 4] = [KeyTrust::Unverified, KeyTrust::Pinned, KeyTrust::Verified, KeyTrust::Changed];
+
+fn incoming() -> Vec<IncomingRequest> {
+    use RequestState::{Accepted, Later, Pending, Refused};
+    let states = [Pending, Later, Accepted, Refused].into_iter().zip(TRUSTS).zip(terms().into_iter().cycle());
+    let request = |((state, trust), terms)| IncomingRequest {
+        peer: peer("bob"),
+        chat_id: CHAT,
+        issued: 1,
+        expires: u64::MAX,
+        received: 1_795_000_000,
+        terms,
+        trust,
+        safety_number: "12345".to_owned(),
+        state,
+    };
+    states.map(request).collect()
+}
+
+fn outgoing() -> OutgoingRequest {
+    let terms = terms()[0];
+    OutgoingRequest { peer: peer("x"), chat_id: CHAT, issued: 1, expires: 2, terms, peer_away: true }
+}
+
+fn chats() -> Vec<ChatSummary> {
+    use ChatState::{Closing, Interrupted, Open, Opening};
+    let states =
+        [Opening, Open, Interrupted, Closing].into_iter().zip(TRUSTS).zip(terms().into_iter().cycle());
+    let chat = |((state, trust), terms)| ChatSummary {
+        peer: peer("bob"),
+        chat_id: CHAT,
+        state,
+        terms,
+        unread: 1,
+        undelivered: 2,
+        trust,
+    };
+    states.map(chat).collect()
+}
+
+fn message() -> Message {
+    let text = "\u{1b}[2J\u{202e} żółw".to_owned();
+    Message { peer: peer("bob"), chat_id: CHAT, id: u64::MAX, received: 1, text }
+}
+
+pub(super) fn replies() -> Vec<(&'static str, Reply)> {
+    let terms = terms()[1];
+    let mut snapshot = Snapshot::empty(statuses().remove(0));
+    (snapshot.incoming, snapshot.outgoing) = (incoming(), vec![outgoing()]);
+    (snapshot.chats, snapshot.unread) = (chats(), vec![message()]);
+    let pinned = Peer {
+        peer: peer("bob"),
+        trust: KeyTrust::Pinned,
+        public_key: "MCow".to_owned(),
+        policy: Some(Policy::Refuse),
+        blocked: true,
+    };
+    let unknown = Peer { public_key: String::new(), policy: None, ..pinned.clone() };
+    let number = |offered| Reply::SafetyNumber { number: "1".to_owned(), trust: KeyTrust::Changed, offered };
+    let mut replies = vec![
+        ("lock", Reply::Done),
+        ("subscribe", Reply::Snapshot(Box::new(snapshot))),
+        ("list", Reply::Users(vec![peer("bob"), peer("x")])),
+        ("rtt", Reply::Asked { chat_id: CHAT, expires: 1, peer_away: true }),
+        ("rtt", Reply::ChatOpen { chat_id: CHAT, terms }),
+        ("accept", Reply::Accepted { chat_id: CHAT, terms }),
+        ("accept", Reply::ChatOpen { chat_id: CHAT, terms }),
+        ("requests", Reply::Requests { incoming: incoming(), outgoing: vec![outgoing()] }),
+        ("send", Reply::Delivered { chat_id: CHAT, id: u64::MAX }),
+        ("read", Reply::Messages(vec![message()])),
+        ("close", Reply::Closed { chat_id: CHAT, undelivered: 1 }),
+        ("peers", Reply::Peers(vec![pinned, unknown])),
+        ("safety_number", number(None)),
+        ("safety_number", number(Some("2".to_owned()))),
+        ("chats", Reply::Chats(chats())),
+    ];
+    replies.extend(statuses().into_iter().map(|status| ("status", Reply::Status(status))));
+    replies
+}
+
+pub(super) fn events() -> Vec<Event> {
+    use EndReason::{ClosedByPeer, ClosedHere, KeyGone, RestoredCopy, Superseded, TermsOver, Unconfirmed};
+    let bob = || peer("bob");
+    let bys = [
+        ResolvedBy::Frontend { name: "bot".to_owned(), pid: 7 },
+        ResolvedBy::Policy,
+        ResolvedBy::Expiry,
+        ResolvedBy::Peer,
+        ResolvedBy::Crossing,
+    ];
+    let resolutions = [
+        Resolution::Accepted,
+        Resolution::Refused,
+        Resolution::Expired,
+        Resolution::Withdrawn,
+        Resolution::Later,
+    ];
+    let mut events = vec![
+        Event::RequestSent(outgoing()),
+        Event::MessageReceived(message()),
+        Event::MessagesDelivered { peer: bob(), chat_id: CHAT, up_to: 3 },
+        Event::MessagesRead { chat_id: CHAT, up_to: 3 },
+        Event::UsersChanged { came: vec![bob()], went: vec![peer("x")] },
+    ];
+    events.extend(statuses().into_iter().map(Event::StatusChanged));
+    events.extend(incoming().into_iter().map(Event::RequestReceived));
+    events.extend(chats().into_iter().map(Event::ChatChanged));
+    events.extend(TRUSTS.map(|trust| Event::TrustChanged { peer: bob(), trust }));
+    for (resolution, by) in resolutions.into_iter().zip(bys) {
+        events.push(Event::RequestResolved { peer: bob(), chat_id: CHAT, resolution, by });
+        events.push(Event::RequestAnswered { peer: bob(), chat_id: CHAT, resolution });
+    }
+    for reason in [ClosedHere, ClosedByPeer, TermsOver, RestoredCopy, Superseded, KeyGone, Unconfirmed] {
+        events.push(Event::ChatEnded { peer: bob(), chat_id: CHAT, reason, undelivered: 1, missing: 2 });
+    }
+    events
+}

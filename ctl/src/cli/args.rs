@@ -1,0 +1,267 @@
+//! What the verbs take.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
+use secchat_ipc::UserName;
+
+use super::value::{History, PolicyWord, duration, history, policy_word};
+use crate::complete;
+
+/// `init`.
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// Your name on the relay
+    #[arg(long, value_parser = UserName::parse)]
+    pub(crate) name: Option<UserName>,
+    /// The relay's address
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) relay: Option<String>,
+    /// The name in the relay's certificate [default: the host]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) relay_name: Option<String>,
+    /// The certificate of the CA that vouches for the relay (PEM); it is copied
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The CA's revocation list (PEM); it is copied
+    #[arg(long, value_name = "FILE")]
+    pub(crate) crl: Option<PathBuf>,
+    /// Use the identity key in FILE, where it is, instead of making one
+    #[arg(long, value_name = "FILE", conflicts_with = "kind")]
+    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) new_key: NewKeyArgs,
+    /// Start unlisted
+    #[arg(long)]
+    pub(crate) hidden: bool,
+}
+
+/// `keygen`.
+#[derive(Args, Debug)]
+pub(crate) struct KeygenArgs {
+    /// Where the key goes; never overwritten [default: identity.pem in the profile's configuration folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) new_key: NewKeyArgs,
+}
+
+/// What kind of key, and its passphrase.
+#[derive(Args, Debug)]
+pub(crate) struct NewKeyArgs {
+    /// The kind of key [default: ed25519]
+    #[arg(long)]
+    pub(crate) kind: Option<KeyKind>,
+    /// Read the key's passphrase from this file descriptor: its first line
+    #[arg(long, value_name = "FD", conflicts_with = "no_passphrase")]
+    pub(crate) passphrase_fd: Option<u32>,
+    /// Keep the key unencrypted
+    #[arg(long)]
+    pub(crate) no_passphrase: bool,
+}
+
+/// Kinds of identity key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyKind {
+    /// Ed25519
+    Ed25519,
+    /// RSA, 2048 bits
+    Rsa2048,
+    /// RSA, 3072 bits
+    Rsa3072,
+    /// RSA, 4096 bits
+    Rsa4096,
+}
+
+/// `unlock`.
+#[derive(Args, Debug)]
+pub(crate) struct UnlockArgs {
+    /// Read the passphrase from this file descriptor: its first line
+    #[arg(long, value_name = "FD", conflicts_with_all = ["askpass", "no_passphrase"])]
+    pub(crate) passphrase_fd: Option<u32>,
+    /// Run PROGRAM with the prompt as its argument and read the passphrase from its output; one whose name begins with
+    /// pinentry is spoken to as gpg does
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "no_passphrase")]
+    pub(crate) askpass: Option<PathBuf>,
+    /// The key has no passphrase
+    #[arg(long)]
+    pub(crate) no_passphrase: bool,
+    /// Lock again after DURATION
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) ttl: Option<Duration>,
+}
+
+/// The terms of a chat.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct TermsArgs {
+    /// End the chat by itself after DURATION [default: no end]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// For how many days either side may keep the texts: none, N or all
+    #[arg(long, value_name = "DAYS", value_parser = history)]
+    pub(crate) history: Option<History>,
+}
+
+/// `rtt`.
+#[derive(Args, Debug)]
+pub(crate) struct RttArgs {
+    /// Whom to ask
+    #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::available))]
+    pub(crate) user: UserName,
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
+    /// Leave the request standing and return at once; it stands for --timeout [default: 1d]
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Take back the request made before
+    #[arg(long, conflicts_with_all = ["no_wait", "duration", "history"])]
+    pub(crate) withdraw: bool,
+}
+
+/// `accept`.
+#[derive(Args, Debug)]
+pub(crate) struct AcceptArgs {
+    #[command(flatten)]
+    pub(crate) requester: RequesterArgs,
+    /// What you grant, where it is less than what was asked
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
+    /// Return as soon as the answer is on its way, not when the chat is open
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// `refuse`.
+#[derive(Args, Debug)]
+pub(crate) struct RefuseArgs {
+    #[command(flatten)]
+    pub(crate) requester: RequesterArgs,
+    /// Send nothing: to the asker it looks like no answer
+    #[arg(long)]
+    pub(crate) quietly: bool,
+}
+
+/// Somebody who asks.
+#[derive(Args, Debug)]
+pub(crate) struct RequesterArgs {
+    /// Who asked
+    #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::requesters))]
+    pub(crate) user: UserName,
+}
+
+/// `send`.
+#[derive(Args, Debug)]
+pub(crate) struct SendArgs {
+    /// Ask for a chat first, if none is open
+    #[arg(long)]
+    pub(crate) request: bool,
+    /// Write the text in $VISUAL or $EDITOR
+    #[arg(long, conflicts_with = "text")]
+    pub(crate) edit: bool,
+    /// To whom
+    #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::addressees))]
+    pub(crate) user: UserName,
+    /// The text: its words are joined by blanks; a single - takes standard input. Flags go before USER
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required_unless_present = "edit")]
+    pub(crate) text: Vec<String>,
+}
+
+/// `read`.
+#[derive(Args, Debug)]
+pub(crate) struct ReadArgs {
+    /// From whom [default: everybody]
+    #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::chatters))]
+    pub(crate) user: Option<UserName>,
+    /// Leave the texts unread
+    #[arg(long)]
+    pub(crate) peek: bool,
+}
+
+/// `chat`.
+#[derive(Args, Debug)]
+pub(crate) struct ChatArgs {
+    /// With whom [default, in the window: whoever waits]
+    #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::chatters))]
+    pub(crate) user: Option<UserName>,
+}
+
+/// Somebody with whom a chat is open.
+#[derive(Args, Debug)]
+pub(crate) struct ChatterArgs {
+    /// With whom
+    #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::chatters))]
+    pub(crate) user: UserName,
+}
+
+/// Any user.
+#[derive(Args, Debug)]
+pub(crate) struct UserArgs {
+    /// Whom
+    #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::peers))]
+    pub(crate) user: UserName,
+}
+
+/// `policy`.
+#[derive(Args, Debug)]
+pub(crate) struct PolicyArgs {
+    /// A user's name; without it the policy is the general one
+    #[arg(value_name = "USER", add = ArgValueCandidates::new(complete::policy_words))]
+    pub(crate) first: Option<String>,
+    /// ask, accept, refuse, refuse-quietly (looks like no answer) or default (the user's own is dropped)
+    #[arg(value_name = "POLICY", value_parser = policy_word)]
+    pub(crate) second: Option<PolicyWord>,
+}
+
+/// `peers`.
+#[derive(Args, Debug)]
+pub(crate) struct PeersArgs {
+    #[command(subcommand)]
+    pub(crate) verb: Option<PeersVerb>,
+}
+
+/// What to do with peers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PeersVerb {
+    /// Pin a peer's public key before first contact
+    Add {
+        /// Whose
+        #[arg(value_parser = UserName::parse)]
+        user: UserName,
+        /// The public key in base64, as `secchatctl keygen` prints it, or a PEM file with it
+        key: String,
+    },
+}
+
+/// `verify`.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// With whom
+    #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::peers))]
+    pub(crate) user: UserName,
+    /// The number that the peer sees: mark the key as verified if it is the right one, else exit 9
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) expect: Option<String>,
+}
+
+/// `forget`.
+#[derive(Args, Debug)]
+pub(crate) struct ForgetArgs {
+    #[command(flatten)]
+    pub(crate) peer: UserArgs,
+    /// Do not ask back
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// Shells with completions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// GNU Bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// Fish
+    Fish,
+}

@@ -1,0 +1,78 @@
+//! Values on the command line that are more than a word: their types and parsers.
+
+use std::time::Duration;
+
+use jiff::{Span, SpanRelativeTo};
+use secchat_ipc::types::Policy;
+
+/// For how long texts may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct History(pub(crate) Option<u16>);
+
+/// What `policy` may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PolicyWord(pub(crate) Option<Policy>);
+
+/// Reads `90s`, `1h 30m`, `2d`, or seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("{text:?} is no duration: write 90s, 5m, 8h, 2d, or seconds");
+    let duration = if let Ok(seconds) = text.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let span: Span = text.parse().map_err(|_| bad())?;
+        let days_of_24_hours = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
+        Duration::try_from(days_of_24_hours).map_err(|_| bad())?
+    };
+    if duration.is_zero() { Err(bad()) } else { Ok(duration) }
+}
+
+/// Reads `ask`, `accept`, `refuse`, `refuse-quietly` or `default`.
+pub(crate) fn policy_word(text: &str) -> Result<PolicyWord, String> {
+    match text {
+        "ask" => Ok(PolicyWord(Some(Policy::Ask))),
+        "accept" => Ok(PolicyWord(Some(Policy::Accept))),
+        "refuse" => Ok(PolicyWord(Some(Policy::Refuse))),
+        "refuse-quietly" => Ok(PolicyWord(Some(Policy::RefuseQuietly))),
+        "default" => Ok(PolicyWord(None)),
+        _ => Err("it is ask, accept, refuse, refuse-quietly or default".to_owned()),
+    }
+}
+
+pub(super) fn history(text: &str) -> Result<History, String> {
+    match text {
+        "none" => Ok(History(Some(0))),
+        "all" => Ok(History(None)),
+        days => match days.parse() {
+            // All ones means "all" on the wire.
+            Ok(days) if days != u16::MAX => Ok(History(Some(days))),
+            _ => Err("it is none, all, or a number of days up to 65534".to_owned()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("5m", 300), ("1h 30m", 5_400), ("8h", 28_800)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(duration("2d"), Ok(Duration::from_secs(172_800)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for text in ["", "0", "0s", "-5s", "soon", "5 lightyears", "1mo", "99999999999999999999"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn history_is_read() {
+        assert_eq!(history("none"), Ok(History(Some(0))));
+        assert_eq!(history("all"), Ok(History(None)));
+        assert_eq!(history("30"), Ok(History(Some(30))));
+        for text in ["", "-1", "65535", "forever"] {
+            assert!(history(text).is_err(), "{text}");
+        }
+    }
+}

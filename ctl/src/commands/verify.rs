@@ -1,0 +1,86 @@
+//! `verify`: shows the safety number and confirms it. `forget`: drops a pin.
+
+use secchat_ipc::types::KeyTrust;
+use secchat_ipc::{Client, Command, CommandError, Reply, UserName};
+use serde_json::json;
+
+use crate::cli::{ForgetArgs, VerifyArgs};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::{harmless, prompt, view};
+
+pub(super) async fn run(session: &Session, args: VerifyArgs) -> Result<(), Failure> {
+    let peer = args.user;
+    let mut client = session.connect().await?;
+    if let Some(number) = args.expect {
+        return confirm(session, &mut client, peer, number).await;
+    }
+    let Reply::SafetyNumber { number, trust, offered } =
+        client.call(Command::SafetyNumber { peer: peer.clone() }, session.limit()).await?
+    else {
+        return Err(Failure::unfit_reply());
+    };
+    let value = json!({
+        "peer": peer.as_str(),
+        "safety_number": number,
+        "trust": view::trust_word(trust),
+        "offered_safety_number": offered,
+    });
+    session.output.data(value, |_| harmless::line(&number) + "\n")?;
+    let shown = match &offered {
+        Some(offered) => {
+            session.output.warn(&format!(
+                "{peer}'s key changed. The number above is of the old key; for the key that the relay offers now it is\n{offered}\nIt is {peer}'s only if {peer} sees the same number."
+            ));
+            offered
+        }
+        None => &number,
+    };
+    if trust == KeyTrust::Verified {
+        session.output.note("verified before");
+        return Ok(());
+    }
+    let asks = session.may_ask() && session.output.is_terminal() && !session.output.is_json();
+    if asks && prompt::yes(&format!("Does {peer} see the same number (compare it by voice or in person)?"))? {
+        return confirm(session, &mut client, peer, shown.clone()).await;
+    }
+    if trust == KeyTrust::Changed {
+        return Err(CommandError::KeyChanged { peer }.into());
+    }
+    session.output.note(&format!(
+        "compare it with what {peer} sees, by voice or in person, then: secchatctl verify {peer} --expect NUMBER"
+    ));
+    Ok(())
+}
+
+pub(super) async fn forget(session: &Session, args: ForgetArgs) -> Result<(), Failure> {
+    let peer = args.peer.user;
+    if !args.yes {
+        if !session.may_ask() {
+            return Err(Failure::usage(format!(
+                "forgetting {peer} drops the pinned key and ends the chats under it: say --yes"
+            )));
+        }
+        let question = format!("Forget {peer}'s key, and end the chats under it?");
+        if !prompt::yes(&question)? {
+            return Err(Failure::failed(format!("{peer} is not forgotten")));
+        }
+    }
+    session.done(Command::Forget { peer: peer.clone() }).await?;
+    let value = json!({ "peer": peer.as_str(), "forgotten": true });
+    session.told(value, &format!("{peer}'s key is forgotten: the next one seen is taken as {peer}'s"))
+}
+
+async fn confirm(
+    session: &Session,
+    client: &mut Client,
+    peer: UserName,
+    number: String,
+) -> Result<(), Failure> {
+    let command = Command::ConfirmSafetyNumber { peer: peer.clone(), number };
+    let Reply::Done = client.call(command, session.limit()).await? else {
+        return Err(Failure::unfit_reply());
+    };
+    let value = json!({ "peer": peer.as_str(), "trust": "verified" });
+    session.told(value, &format!("{peer}'s key is verified"))
+}

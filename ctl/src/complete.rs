@@ -1,0 +1,133 @@
+//! Live names for the shell's completions: quick, silent, and empty when anything is amiss.
+
+mod shells;
+
+use std::time::Duration;
+
+use clap_complete::engine::CompletionCandidate;
+use secchat_ipc::paths::Paths;
+use secchat_ipc::types::{ChatState, ChatSummary, IncomingRequest, LockState, Peer, RequestState};
+use secchat_ipc::{Client, Command, Reply, UserName};
+
+pub(crate) use self::shells::SHELLS;
+use crate::{time, view};
+
+/// Who waits for an answer.
+pub(crate) fn requesters() -> Vec<CompletionCandidate> {
+    let Some([Reply::Requests { incoming, .. }]) = ask([Command::Requests]) else { return Vec::new() };
+    let waits = |r: &&IncomingRequest| matches!(r.state, RequestState::Pending | RequestState::Later);
+    let now = time::now();
+    let help = |r: &IncomingRequest| {
+        format!("asked {}, key {}", time::relative(r.received, now), view::trust_word(r.trust))
+    };
+    incoming.iter().filter(waits).map(|r| candidate(&r.peer, help(r))).collect()
+}
+
+/// Who has a chat, open ones first.
+pub(crate) fn chatters() -> Vec<CompletionCandidate> {
+    let Some([Reply::Chats(chats)]) = ask([Command::Chats]) else { return Vec::new() };
+    by_openness(chats).iter().map(with_chat).collect()
+}
+
+/// To whom a text may go: who has a chat, open ones first, then whoever else is known, for `--request`.
+pub(crate) fn addressees() -> Vec<CompletionCandidate> {
+    let Some([Reply::Chats(chats), Reply::Peers(peers)]) = ask([Command::Chats, Command::Peers]) else {
+        return Vec::new();
+    };
+    let has_chat = |peer: &&Peer| chats.iter().any(|chat| chat.peer == peer.peer);
+    let others = peers.iter().filter(|peer| !has_chat(peer) && !peer.blocked).map(with_key);
+    let chats = by_openness(chats.clone());
+    chats.iter().map(with_chat).chain(others).collect()
+}
+
+/// Who is available.
+pub(crate) fn available() -> Vec<CompletionCandidate> {
+    let Some([Reply::Users(users)]) = ask([Command::List]) else { return Vec::new() };
+    users.iter().map(|user| candidate(user, "available".to_owned())).collect()
+}
+
+/// Whose key is known, or whose policy is set.
+pub(crate) fn peers() -> Vec<CompletionCandidate> {
+    let Some([Reply::Peers(peers)]) = ask([Command::Peers]) else { return Vec::new() };
+    peers.iter().map(with_key).collect()
+}
+
+/// Known peers, and the policies themselves.
+pub(crate) fn policy_words() -> Vec<CompletionCandidate> {
+    let words = ["ask", "accept", "refuse", "refuse-quietly", "default"];
+    peers().into_iter().chain(words.map(CompletionCandidate::new)).collect()
+}
+
+fn by_openness(mut chats: Vec<ChatSummary>) -> Vec<ChatSummary> {
+    chats.sort_by_key(|chat| chat.state != ChatState::Open);
+    chats
+}
+
+fn with_chat(chat: &ChatSummary) -> CompletionCandidate {
+    candidate(&chat.peer, format!("chat {}, {} unread", view::chat_word(chat.state), chat.unread))
+}
+
+fn with_key(peer: &Peer) -> CompletionCandidate {
+    candidate(&peer.peer, format!("key {}", view::trust_word(peer.trust)))
+}
+
+fn candidate(name: &UserName, help: String) -> CompletionCandidate {
+    CompletionCandidate::new(name.as_str()).help(Some(help.into()))
+}
+
+/// Questions to the daemon, over one connection. The shell waits for the answers, and never sees an error; a locked
+/// daemon's people are nobody's business.
+fn ask<const N: usize>(commands: [Command; N]) -> Option<[Reply; N]> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let paths = Paths::from_environment(profile_on_the_line().as_deref()).ok()?;
+    runtime.block_on(async {
+        let answers = async {
+            let mut client = Client::connect(&paths, "secchatctl").await.ok()?;
+            let Reply::Status(status) = client.call(Command::Status, PATIENCE).await.ok()? else {
+                return None;
+            };
+            if status.lock == LockState::Locked {
+                return None;
+            }
+            let mut answers = Vec::with_capacity(N);
+            for command in commands {
+                answers.push(client.call(command, PATIENCE).await.ok()?);
+            }
+            answers.try_into().ok()
+        };
+        tokio::time::timeout(PATIENCE, answers).await.ok().flatten()
+    })
+}
+
+/// `--profile` as typed so far: clap does not show it to a completer.
+fn profile_on_the_line() -> Option<String> {
+    profile_among(std::env::args().skip(1))
+}
+
+fn profile_among(mut words: impl Iterator<Item = String>) -> Option<String> {
+    while let Some(word) = words.next() {
+        if word == "--profile" {
+            return words.next();
+        }
+        if let Some(name) = word.strip_prefix("--profile=") {
+            return Some(name.to_owned());
+        }
+    }
+    None
+}
+
+/// How long a shell waits for names: a person does not notice it.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_profile_is_found_on_the_line() {
+        let among = |line: &str| profile_among(line.split(' ').map(str::to_owned));
+        assert_eq!(among("-- secchatctl --profile bob accept "), Some("bob".to_owned()));
+        assert_eq!(among("-- secchatctl accept --profile=bob "), Some("bob".to_owned()));
+        assert_eq!(among("-- secchatctl accept "), None);
+    }
+}

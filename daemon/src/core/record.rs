@@ -1,0 +1,144 @@
+//! What survives the daemon: one record for each thing, found by its key.
+
+use secchat_ipc::types::{Message, Policy};
+use secchat_proto::UserName;
+use secchat_proto::chat::SavedChat;
+use secchat_proto::crypto::signature::{PublicKey, SigningKey};
+use secchat_proto::wire::link::ChatId;
+use secchat_proto::wire::request::{RequestToTalk, Terms};
+
+/// One thing that is kept on disk.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// What is not about one peer.
+    Settings(SavedSettings),
+    /// A peer.
+    Peer(UserName, SavedPeer),
+    /// Requests of this peer issued at or before this (Unix seconds) count as answered: what is left of answers that
+    /// were too many to keep.
+    Stale(UserName, u64),
+    /// A request of somebody else that has not expired.
+    Request(Box<SavedRequest>),
+    /// A standing request of this user.
+    Asked(UserName, RequestToTalk),
+    /// A chat that can resume.
+    Chat(Box<SavedChat>),
+    /// An own text that is not acknowledged.
+    Sent(ChatId, u64, String),
+    /// A text that nobody has read.
+    Unread(ChatId, Message),
+}
+
+/// What a record is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordKey {
+    /// [`Record::Settings`].
+    Settings,
+    /// [`Record::Peer`].
+    Peer(UserName),
+    /// [`Record::Stale`].
+    Stale(UserName),
+    /// [`Record::Request`].
+    Request(ChatId),
+    /// [`Record::Asked`].
+    Asked(UserName),
+    /// [`Record::Chat`].
+    Chat(ChatId),
+    /// [`Record::Sent`], by its number.
+    Sent(ChatId, u64),
+    /// [`Record::Unread`], by its number.
+    Unread(ChatId, u64),
+}
+
+impl Record {
+    /// What it is about.
+    #[must_use]
+    pub fn key(&self) -> RecordKey {
+        match self {
+            Self::Settings(_) => RecordKey::Settings,
+            Self::Peer(peer, _) => RecordKey::Peer(peer.clone()),
+            Self::Stale(peer, _) => RecordKey::Stale(peer.clone()),
+            Self::Request(request) => RecordKey::Request(request.request.chat_id),
+            Self::Asked(peer, _) => RecordKey::Asked(peer.clone()),
+            Self::Chat(chat) => RecordKey::Chat(chat.context.request.chat_id),
+            Self::Sent(chat_id, id, _) => RecordKey::Sent(*chat_id, *id),
+            Self::Unread(chat_id, message) => RecordKey::Unread(*chat_id, message.id),
+        }
+    }
+}
+
+/// The identity key, and what only it opens.
+#[derive(Debug)]
+pub struct Unlocked {
+    /// The key.
+    pub identity: SigningKey,
+    /// What was on disk: what counts is that of the first unlock.
+    pub restored: Restored,
+}
+
+/// What was on disk.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// All of it, in no order.
+    pub records: Vec<Record>,
+    /// What a person has to know of it: a file that was set aside.
+    pub notices: Vec<String>,
+}
+
+/// What is not about one peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SavedSettings {
+    /// Policy in general; `None` is `Ask`.
+    pub policy: Option<Policy>,
+    /// The newest CRL's thisUpdate seen: Unix seconds.
+    pub newest_crl_seen: u64,
+}
+
+/// What survives of a peer.
+#[derive(Clone, Debug, Default)]
+pub struct SavedPeer {
+    /// The pinned key.
+    pub pin: Option<PublicKey>,
+    /// Whether a person compared the safety number for it.
+    pub verified: bool,
+    /// The policy for this peer.
+    pub policy: Option<Policy>,
+    /// Nothing of this peer gets through.
+    pub blocked: bool,
+}
+
+/// A request of somebody else; its answer stands until it expires.
+#[derive(Clone, Debug)]
+pub struct SavedRequest {
+    /// Who asked.
+    pub peer: UserName,
+    /// The request.
+    pub request: RequestToTalk,
+    /// The key that it was verified under.
+    pub key: PublicKey,
+    /// When it arrived: Unix seconds.
+    pub received: u64,
+    /// When it was answered: Unix seconds.
+    pub answered: u64,
+    /// How it stands.
+    pub answer: KeptAnswer,
+}
+
+/// How a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptAnswer {
+    /// Refused; the asker was told.
+    Refused,
+    /// Refused without a word.
+    RefusedQuietly,
+    /// Accepted, with this grant; the chat's handshake was not completed.
+    Accepted(Terms),
+    /// Accepted, and the chat's handshake completed: spent.
+    Spent,
+    /// Withdrawn by the asker.
+    Withdrawn,
+    /// Not answered.
+    Pending,
+    /// Not answered: a person put it off.
+    Later,
+}

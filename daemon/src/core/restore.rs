@@ -1,0 +1,109 @@
+//! What was on disk, put back: with the first unlock, before the login.
+
+use std::collections::BTreeMap;
+
+use secchat_ipc::Event;
+use secchat_ipc::types::Message;
+use secchat_proto::UserName;
+use secchat_proto::chat::{Chat, SavedChat};
+use secchat_proto::crypto::entropy::Entropy;
+use secchat_proto::wire::link::ChatId;
+use secchat_proto::wire::request::RequestToTalk;
+
+use super::Core;
+use super::asking::Asked;
+use super::chats::Talk;
+use super::record::{Record, RecordKey, Restored};
+use super::requests::Incoming;
+
+/// Records by what they belong to.
+#[derive(Default)]
+struct Sorted {
+    requests: Vec<Incoming>,
+    asked: Vec<(UserName, RequestToTalk)>,
+    chats: BTreeMap<ChatId, SavedChat>,
+    sent: BTreeMap<ChatId, BTreeMap<u64, String>>,
+    unread: Vec<(ChatId, Message)>,
+}
+
+impl<E: Entropy> Core<E> {
+    /// Takes up what an earlier daemon left on disk. Chats resume after the login.
+    pub(super) fn restore(&mut self, restored: Restored) {
+        self.is_restored = true;
+        for notice in restored.notices {
+            self.warn("state_notice", None, notice.clone());
+            self.notices.push(notice);
+        }
+        let Sorted { requests, asked, chats, mut sent, mut unread } = self.sort(restored.records);
+        for incoming in requests {
+            self.restore_request(incoming);
+        }
+        for (peer, request) in asked {
+            self.next_expiry = self.next_expiry.min(request.expires);
+            self.view.touch_asked(&peer);
+            self.asked.insert(peer, Asked { request, peer_away: false, standing: true });
+        }
+        for (chat_id, mut saved) in chats {
+            let held = unread.iter().filter(|(id, _)| *id == chat_id).map(|(_, message)| message.id).max();
+            saved.held = saved.held.max(held.unwrap_or(0));
+            self.restore_chat(chat_id, saved, sent.remove(&chat_id).unwrap_or_default());
+        }
+        // Texts of chats that are no more: the chat's end was written, they were not yet deleted.
+        for (chat_id, texts) in sent {
+            texts.into_keys().for_each(|id| self.touch_lazily(RecordKey::Sent(chat_id, id)));
+        }
+        unread.sort_by_key(|(_, message)| (message.received, message.chat_id, message.id));
+        for (_, message) in unread {
+            self.inbox_bytes = self.inbox_bytes.saturating_add(message.text.len());
+            self.event(Event::MessageReceived(message));
+        }
+    }
+
+    fn sort(&mut self, records: Vec<Record>) -> Sorted {
+        let mut sorted = Sorted::default();
+        for record in records {
+            match record {
+                Record::Settings(settings) => self.known.settings = settings,
+                Record::Peer(peer, saved) => {
+                    self.known.peers.insert(peer, saved);
+                }
+                Record::Stale(peer, newest) => {
+                    self.known.stale.insert(peer, newest);
+                }
+                Record::Request(saved) => sorted.requests.push(Incoming::from_saved(*saved)),
+                Record::Asked(peer, request) => sorted.asked.push((peer, request)),
+                Record::Chat(saved) => {
+                    sorted.chats.insert(saved.context.request.chat_id, *saved);
+                }
+                Record::Sent(chat_id, id, text) => {
+                    sorted.sent.entry(chat_id).or_default().insert(id, text);
+                }
+                Record::Unread(chat_id, message) => sorted.unread.push((chat_id, message)),
+            }
+        }
+        sorted
+    }
+
+    fn restore_request(&mut self, incoming: Incoming) {
+        let chat_id = incoming.request.chat_id;
+        if incoming.request.expires <= self.time.unix {
+            return self.touch_lazily(RecordKey::Request(chat_id));
+        }
+        self.next_expiry = self.next_expiry.min(incoming.request.expires);
+        self.requests.insert(chat_id, incoming);
+        self.view.touch_request(chat_id);
+    }
+
+    fn restore_chat(&mut self, chat_id: ChatId, saved: SavedChat, texts: BTreeMap<u64, String>) {
+        let (is_told, is_closing) = (saved.end.is_told, saved.end.own.is_some());
+        let (last, acknowledged) = (saved.last_sent, saved.acknowledged);
+        let env = self.session.env(self.time, &mut self.entropy);
+        let chat = Chat::restore(saved, texts, self.settings.peer_suites.clone(), &env);
+        let mut talk = Talk::new(chat.peer().clone(), chat);
+        talk.closing = is_closing;
+        talk.is_over = is_told;
+        talk.held.restore(&talk.chat, last, acknowledged);
+        self.chats.insert(chat_id, talk);
+        self.view.touch_chat(chat_id);
+    }
+}

@@ -1,0 +1,1 @@
+SECCHATCTL_COMPLETE=fish secchatctl | source

@@ -1,0 +1,295 @@
+//! What commands, replies and events are made of.
+
+use serde::{Deserialize, Serialize};
+
+use crate::UserName;
+
+/// What two people agree on for one chat. `None` is "no limit".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// When the chat ends by itself: Unix seconds.
+    pub until: Option<u64>,
+    /// For how many days either side may keep the chat's texts; 0 is not at all.
+    pub history_days: Option<u16>,
+}
+
+/// The id of one chat, for its whole life: 16 random bytes, shown as 32 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ChatId(pub [u8; 16]);
+
+impl std::fmt::Display for ChatId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A secret on its way to the daemon: wiped when dropped, never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passphrase(pub zeroize::Zeroizing<String>);
+
+impl std::fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passphrase(..)")
+    }
+}
+
+/// Whether the identity key is in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LockState {
+    /// The key is on disk only, under its passphrase.
+    Locked,
+    /// The key is in the daemon's memory.
+    Unlocked,
+}
+
+/// Whether others find this user on the relay's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reachability {
+    /// Listed; requests arrive.
+    Available,
+    /// Not listed; may still ask.
+    Hidden,
+}
+
+/// The state of the link to the relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkState {
+    /// No link and none wanted: locked, logged out, or not configured.
+    LoggedOut,
+    /// A login is under way.
+    Connecting,
+    /// Logged in.
+    Online,
+    /// The last attempt failed; the next one starts by itself.
+    Waiting {
+        /// Why, for a person.
+        why: String,
+        /// When the next attempt starts: Unix seconds.
+        retry_at: u64,
+    },
+    /// Another daemon logged in as the same user, or the relay removed this one; stays away until `login`.
+    Replaced {
+        /// Why, for a person.
+        why: String,
+    },
+}
+
+/// What is known of a peer's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyTrust {
+    /// No key is pinned; what the relay says cannot be checked but by comparing the safety number.
+    Unverified,
+    /// Kept since the first chat, not compared by a person.
+    Pinned,
+    /// A person compared the safety number.
+    Verified,
+    /// The relay offers another key than the pinned one.
+    Changed,
+}
+
+/// What happens to requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Policy {
+    /// A person answers.
+    Ask,
+    /// Accepted at once.
+    Accept,
+    /// Refused at once; the asker is told.
+    Refuse,
+    /// Never answered: to the asker it looks like no answer.
+    RefuseQuietly,
+}
+
+/// How a request of somebody else stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestState {
+    /// Waits for an answer.
+    Pending,
+    /// A person said "later": waits, without reminders.
+    Later,
+    /// Accepted; the chat opens when both are there.
+    Accepted,
+    /// Refused; can be undone with `accept` until it expires.
+    Refused,
+}
+
+/// Somebody's request to talk to this user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncomingRequest {
+    /// Who asks.
+    pub peer: UserName,
+    /// The chat that it would be.
+    pub chat_id: ChatId,
+    /// When it was made, by the asker's clock: Unix seconds.
+    pub issued: u64,
+    /// When it ends by itself: Unix seconds.
+    pub expires: u64,
+    /// When it arrived here: Unix seconds.
+    pub received: u64,
+    /// The terms that the asker proposes.
+    pub terms: Terms,
+    /// What is known of the asker's key.
+    pub trust: KeyTrust,
+    /// The safety number of the two users, 12 groups of 5 digits, for the key that the request came with.
+    pub safety_number: String,
+    /// How it stands.
+    pub state: RequestState,
+}
+
+/// This user's request to somebody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutgoingRequest {
+    /// Who is asked.
+    pub peer: UserName,
+    /// The chat that it would be.
+    pub chat_id: ChatId,
+    /// When it was made: Unix seconds.
+    pub issued: u64,
+    /// When it ends by itself: Unix seconds.
+    pub expires: u64,
+    /// The proposed terms.
+    pub terms: Terms,
+    /// Whether the relay said that the peer is not available now.
+    pub peer_away: bool,
+}
+
+/// How a chat stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChatState {
+    /// Accepted; keys are being agreed on.
+    Opening,
+    /// Texts go both ways.
+    Open,
+    /// The link or the peer went away; goes on by itself.
+    Interrupted,
+    /// Closed by one side; the other has not confirmed yet.
+    Closing,
+}
+
+/// A chat in one line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatSummary {
+    /// With whom.
+    pub peer: UserName,
+    /// Its id.
+    pub chat_id: ChatId,
+    /// How it stands.
+    pub state: ChatState,
+    /// The terms granted (proposed, while opening).
+    pub terms: Terms,
+    /// Texts that no frontend has read.
+    pub unread: u32,
+    /// Own texts that the peer's daemon has not acknowledged.
+    pub undelivered: u32,
+    /// What is known of the peer's key.
+    pub trust: KeyTrust,
+}
+
+/// A text that arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// From whom.
+    pub peer: UserName,
+    /// In which chat.
+    pub chat_id: ChatId,
+    /// The text's number in its chat and direction, from 1.
+    pub id: u64,
+    /// When it arrived: Unix seconds.
+    pub received: u64,
+    /// The text as the peer sent it: not made harmless for a terminal.
+    pub text: String,
+}
+
+/// A pinned peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The peer's name.
+    pub peer: UserName,
+    /// What is known of its key; [`KeyTrust::Unverified`] when only a policy is kept.
+    pub trust: KeyTrust,
+    /// base64 of the key's DER `SubjectPublicKeyInfo`; empty when none is pinned.
+    pub public_key: String,
+    /// The policy for this peer's requests, if one is set.
+    pub policy: Option<Policy>,
+    /// Whether nothing of this peer gets through.
+    pub blocked: bool,
+}
+
+/// The daemon in one page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// The profile; empty for the default one.
+    pub profile: String,
+    /// The user's name; `None` until configured.
+    pub user: Option<UserName>,
+    /// The relay's address as configured; empty until configured.
+    pub relay: String,
+    /// Whether the identity key is unlocked.
+    pub lock: LockState,
+    /// The link.
+    pub link: LinkState,
+    /// Whether others find this user.
+    pub reachability: Reachability,
+    /// The policy for requests where none is set for the peer.
+    pub policy: Policy,
+    /// What is wrong or missing, each with the command that mends it.
+    pub hints: Vec<String>,
+}
+
+/// Who resolved a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResolvedBy {
+    /// A frontend, by the name in its [`Hello`](crate::Hello) and its process id.
+    Frontend {
+        /// The frontend's name.
+        name: String,
+        /// Its process id.
+        pid: u32,
+    },
+    /// The policy for this peer or in general.
+    Policy,
+    /// Nobody: its time ran out.
+    Expiry,
+    /// The asker took it back.
+    Peer,
+    /// A request of this user's to the same peer crossed it.
+    Crossing,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Resolution {
+    /// Accepted.
+    Accepted,
+    /// Refused.
+    Refused,
+    /// Its time ran out.
+    Expired,
+    /// The asker took it back, or a newer one replaced it.
+    Withdrawn,
+    /// Put off; still pending.
+    Later,
+}
+
+/// Why a chat ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndReason {
+    /// This user closed it.
+    ClosedHere,
+    /// The peer closed it.
+    ClosedByPeer,
+    /// The agreed time is over.
+    TermsOver,
+    /// One side came back from an older copy of its state.
+    RestoredCopy,
+    /// A newer chat with the same peer took its place.
+    Superseded,
+    /// The peer's key changed, was forgotten, or the peer was blocked.
+    KeyGone,
+    /// The peer's daemon never confirmed the end.
+    Unconfirmed,
+}

@@ -1,0 +1,84 @@
+//! The connection to secchatd: events and answers in, tasks out; made anew whenever it is lost.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use secchat_ipc::client::Incoming;
+use secchat_ipc::codec::CodecError;
+use secchat_ipc::paths::Paths;
+use secchat_ipc::types::{KeyTrust, Peer};
+use secchat_ipc::{Client, ClientError, Command, Reply};
+use tokio::sync::mpsc::{Receiver, Sender};
+
+use crate::backoff::Backoff;
+use crate::cli::say;
+use crate::core::io::{FromDaemon, Input, Task};
+use crate::limits::DAEMON_RETRY;
+
+/// Follows the daemon for ever.
+pub(crate) async fn follow(paths: Paths, mut tasks: Receiver<Task>, inputs: Sender<Input>) {
+    let mut backoff = Backoff::new(DAEMON_RETRY);
+    let mut said = String::new();
+    loop {
+        let error = match attach(&paths, &inputs).await {
+            Ok(client) => {
+                backoff = Backoff::new(DAEMON_RETRY);
+                said.clear();
+                let error = serve(client, &mut tasks, &inputs).await;
+                if inputs.send(Input::Daemon(FromDaemon::Lost)).await.is_err() {
+                    return;
+                }
+                error
+            }
+            Err(error) => error,
+        };
+        // Once, however often it is tried.
+        let line = format!("{error}; waiting for the daemon");
+        if line != said {
+            say(&line);
+            said = line;
+        }
+        tokio::time::sleep(backoff.next_wait()).await;
+        // Tasks of a daemon that is gone.
+        while tasks.try_recv().is_ok() {}
+    }
+}
+
+async fn attach(paths: &Paths, inputs: &Sender<Input>) -> Result<Client, ClientError> {
+    let mut client = Client::connect(paths, "secchat-notify").await?;
+    let state = Box::new(client.subscribe().await?);
+    // The state says of requests and chats what is known of their keys, not of other peers.
+    let Reply::Peers(peers) = client.call(Command::Peers, Duration::ZERO).await? else {
+        return Err(CodecError::Unfit.into());
+    };
+    let is_changed = |peer: &Peer| peer.trust == KeyTrust::Changed;
+    let changed = peers.into_iter().filter(is_changed).map(|peer| peer.peer).collect();
+    // Nobody hears it only when the program ends.
+    let _ = inputs.send(Input::Daemon(FromDaemon::Attached { state, changed })).await;
+    Ok(client)
+}
+
+async fn serve(mut client: Client, tasks: &mut Receiver<Task>, inputs: &Sender<Input>) -> ClientError {
+    let mut waiting = BTreeMap::new();
+    loop {
+        let input = tokio::select! {
+            Some(task) = tasks.recv() => {
+                match client.send(task.to_command(), Duration::ZERO) {
+                    Ok(id) => { waiting.insert(id, task); }
+                    Err(error) => return error,
+                }
+                continue;
+            }
+            incoming = client.next() => match incoming {
+                Ok(Incoming::Event { event, .. }) => FromDaemon::Event(Box::new(event)),
+                Ok(Incoming::Reply { id, result }) => match waiting.remove(&id) {
+                    Some(task) => FromDaemon::Answered(Box::new(task), result.map(drop)),
+                    None => continue,
+                },
+                Err(error) => return error,
+            },
+        };
+        // Nobody hears it only when the program ends.
+        let _ = inputs.send(Input::Daemon(input)).await;
+    }
+}

@@ -1,0 +1,140 @@
+//! The relay's end of a login (PROTOCOL.md §3): the cheapest checks first, and nothing told about names.
+
+use crate::crypto::entropy::Entropy;
+use crate::crypto::kdf::extract;
+use crate::crypto::kem::{HYBRID_KEY_BYTES, RSA_KEY_BYTES, Suite, Suites, encapsulate};
+use crate::crypto::signature::{PublicKey, SigningKey};
+use crate::error::{Malformed, Rule};
+use crate::handshake::client::{S2_LABEL, S3_LABEL};
+use crate::handshake::throw_away::ThrowAwayKeys;
+use crate::limits::{MAX_LOGIN_BYTES, MAX_S1_BYTES};
+use crate::record::{Session, Speaker};
+use crate::transcript::{Transcript, without_signature};
+use crate::wire::login::{Role, S1, S2, S3};
+use crate::{Error, UserName};
+
+/// S1 was sent.
+#[cfg_attr(test, derive(Clone))]
+#[derive(Debug)]
+pub struct ExpectS2 {
+    transcript: Transcript,
+    nonce_relay: [u8; 16],
+    suites: Suites,
+}
+
+/// S2 was read; its signature not yet.
+#[derive(Debug)]
+pub struct Claim {
+    /// Over S1 and S2.
+    transcript: Transcript,
+    /// What S2's signature must cover.
+    signed: [u8; 32],
+    s2: S2,
+}
+
+/// Makes S1's body. Takes 16 bytes of entropy for the handshake nonce.
+///
+/// # Errors
+/// [`Error::Crypto`] without randomness, `Malformed::TooLong` for a certificate and CRL above S1's limit.
+pub fn send_s1(
+    suites: &Suites,
+    certificate: &[u8],
+    crl: &[u8],
+    entropy: &mut dyn Entropy,
+) -> Result<(ExpectS2, Vec<u8>), Error> {
+    if certificate.len().saturating_add(crl.len()) > MAX_S1_BYTES {
+        return Err(Error::Malformed(Malformed::TooLong));
+    }
+    let mut nonce_relay = [0; 16];
+    entropy.fill(&mut nonce_relay)?;
+    let body = S1 {
+        nonce_relay,
+        suites: suites.as_slice().to_vec(),
+        certificate: certificate.to_vec(),
+        crl: crl.to_vec(),
+    }
+    .encode();
+    if body.len() > MAX_S1_BYTES {
+        return Err(Error::Malformed(Malformed::TooLong));
+    }
+    let transcript = Transcript::new().with(&body);
+    Ok((ExpectS2 { transcript, nonce_relay, suites: suites.clone() }, body))
+}
+
+impl ExpectS2 {
+    /// Reads S2, cheapest checks first: length, role, our nonce, suite, name.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`], `Rule::HandshakeNonce`, `Rule::Suite`, or `Rule::Signature` for one of a length that no permitted
+    /// key makes.
+    pub fn read_s2(self, body: &[u8]) -> Result<Claim, Error> {
+        if body.len() > MAX_LOGIN_BYTES {
+            return Err(Error::Malformed(Malformed::TooLong));
+        }
+        let s2 = S2::decode(body)?;
+        if s2.nonce_relay != self.nonce_relay {
+            return Err(Error::PeerMisbehaved(Rule::HandshakeNonce));
+        }
+        if !self.suites.as_slice().contains(&s2.suite) {
+            return Err(Error::PeerMisbehaved(Rule::Suite));
+        }
+        let key_bytes = match s2.suite {
+            Suite::Rsa3072 => RSA_KEY_BYTES,
+            Suite::X25519MlKem768 => HYBRID_KEY_BYTES,
+        };
+        if s2.ephemeral_key.len() != key_bytes {
+            return Err(Error::Malformed(Malformed::Key));
+        }
+        if !ThrowAwayKeys::fits(&s2.signature) {
+            return Err(Error::PeerMisbehaved(Rule::Signature));
+        }
+        let signed = self.transcript.clone().with(without_signature(body, &s2.signature)).hash();
+        Ok(Claim { transcript: self.transcript.with(body), signed, s2 })
+    }
+}
+
+impl Claim {
+    /// Who says to be logging in.
+    #[must_use]
+    pub fn user_name(&self) -> &UserName {
+        &self.s2.user_name
+    }
+
+    /// Listed or hidden.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.s2.role
+    }
+
+    /// Checks the signature and makes S3's body. One verification is done whatever `registered` is: for an unknown
+    /// name (`None`), or a key that cannot have made such a signature, against a throw-away key that could.
+    ///
+    /// # Errors
+    /// `Rule::Signature` for an unknown name as for a bad signature; `Malformed::Key` for a bad ephemeral key.
+    pub fn authenticate(
+        self,
+        registered: Option<&PublicKey>,
+        certificate_key: &SigningKey,
+        throw_away: &ThrowAwayKeys,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(Session, Vec<u8>), Error> {
+        let Self { transcript, signed, s2 } = self;
+        let authentic = match registered.filter(|key| key.admits(&s2.signature)) {
+            Some(key) => key.verifies(S2_LABEL, &signed, &s2.signature),
+            None => {
+                throw_away.verify_in_vain(S2_LABEL, &signed, &s2.signature);
+                false
+            }
+        };
+        if !authentic {
+            return Err(Error::PeerMisbehaved(Rule::Signature));
+        }
+        let (sealed, secret) = encapsulate(s2.suite, &s2.ephemeral_key, entropy)?;
+        let mut s3 = S3 { nonce_user: s2.nonce_user, sealed, signature: Vec::new() };
+        let signed = transcript.clone().with(&s3.encode_unsigned()).hash();
+        s3.signature = certificate_key.sign(S3_LABEL, &signed)?;
+        let body = s3.encode();
+        let prk = extract(&transcript.with(&body).hash(), &[secret.expose()])?;
+        Ok((Session::derive(&prk, Speaker::Relay)?, body))
+    }
+}

@@ -1,0 +1,30 @@
+//! End-to-end tests: real relay, real daemons, real command lines, on loopback and in temporary folders.
+//!
+//! Each file is one story. Nothing sleeps; nothing depends on another test.
+
+mod bad_input;
+mod bad_relay;
+mod bridge;
+mod certificates;
+mod chat_window;
+mod completions;
+mod config_show;
+mod consent;
+mod conversation;
+mod doctor;
+mod durable;
+mod evil_relay;
+mod exit_codes;
+mod frontends;
+mod key_change;
+mod link;
+mod man_pages;
+mod packages;
+mod passphrase;
+mod report_files;
+mod session_lock;
+mod setup;
+mod storage;
+mod texts;
+mod unlocking;
+mod writing;

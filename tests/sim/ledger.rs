@@ -1,0 +1,97 @@
+//! What really happened, against which every daemon's view is held.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secchat_ipc::types::{ChatId as IpcChatId, Message};
+use secchat_proto::UserName;
+use secchat_proto::wire::link::{Answer, ChatId, LinkMessage};
+use secchat_proto::wire::request::{RequestToTalk, Terms};
+
+/// A text that somebody wanted sent.
+#[derive(Debug)]
+pub struct Sent {
+    pub from: UserName,
+    pub to: UserName,
+    /// Its receiver's daemon said that it holds it, by its sender's.
+    pub is_delivered: bool,
+    /// Its receiver read it.
+    pub is_received: bool,
+}
+
+/// Everything that daemons themselves said and did.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// Who asked whom, on which terms; by the asker's own daemon.
+    pub asked: BTreeMap<ChatId, (UserName, UserName, Terms)>,
+    /// Who accepted; by its own daemon.
+    pub granted: BTreeMap<ChatId, UserName>,
+    /// Texts by their words, each used once.
+    pub texts: BTreeMap<String, Sent>,
+    /// The last text of a chat that a daemon has shown.
+    last: BTreeMap<(UserName, IpcChatId), u64>,
+    /// Counters of records, by who sealed them.
+    counters: BTreeSet<(UserName, ChatId, Vec<u8>)>,
+    pub opened: u64,
+    pub delivered: u64,
+}
+
+impl Ledger {
+    /// A daemon sends.
+    pub fn note_sent(&mut self, from: &UserName, message: &LinkMessage) {
+        match message {
+            LinkMessage::Rtt { name, request } => {
+                let request = RequestToTalk::decode(request).expect("a daemon makes good requests");
+                self.asked.insert(request.chat_id, (from.clone(), name.clone(), request.terms));
+            }
+            LinkMessage::Response { answer: Answer::Accept, name, chat_id } => {
+                // At first contact a relay can have a request of its own accepted; its chat must never open.
+                if let Some((asker, addressee, _)) = self.asked.get(chat_id) {
+                    assert_eq!((asker, addressee), (name, from), "accepted another's request");
+                    self.granted.insert(*chat_id, from.clone());
+                }
+            }
+            LinkMessage::Chat { chat_id, record } => {
+                let counter = record[..12].to_vec();
+                let is_new = self.counters.insert((from.clone(), *chat_id, counter));
+                assert!(is_new, "{from} used a counter twice in chat {chat_id:?}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Both wanted the chat: one asked, the other, asked, granted.
+    pub fn check_consent(&self, user: &UserName, peer: &str, chat_id: IpcChatId) -> &Terms {
+        let chat_id = ChatId::from_bytes(chat_id.0).unwrap();
+        let (asker, addressee, terms) = self.asked.get(&chat_id).expect("a chat that nobody asked for");
+        let grantor = self.granted.get(&chat_id).expect("a chat that nobody accepted");
+        assert_eq!(grantor, addressee, "accepted by somebody else");
+        let both = [asker.as_str(), addressee.as_str()];
+        assert!(
+            both.contains(&user.as_str()) && both.contains(&peer) && user.as_str() != peer,
+            "{both:?} {user} {peer}"
+        );
+        terms
+    }
+
+    /// A daemon shows a text: of who it says, once, in order.
+    pub fn note_received(&mut self, user: &UserName, message: &Message) {
+        self.check_consent(user, message.peer.as_str(), message.chat_id);
+        let sent = self.texts.get_mut(&message.text).expect("a text that nobody wrote");
+        assert_eq!((sent.from.as_str(), &sent.to), (message.peer.as_str(), user), "somebody else's text");
+        assert!(!sent.is_received, "{user} got a text twice: {message:?}");
+        sent.is_received = true;
+        let last = self.last.entry((user.clone(), message.chat_id)).or_default();
+        assert_eq!(message.id, *last + 1, "{user}: texts out of order");
+        *last = message.id;
+    }
+
+    /// A daemon died after it had handed out this text, and before it had put on disk that it did: it will be read
+    /// again.
+    pub fn note_unread(&mut self, user: &UserName, message: &Message) {
+        if let Some(sent) = self.texts.get_mut(&message.text).filter(|sent| sent.is_received) {
+            sent.is_received = false;
+            let last = self.last.entry((user.clone(), message.chat_id)).or_default();
+            *last = (*last).min(message.id - 1);
+        }
+    }
+}
