@@ -15,6 +15,7 @@ mod man;
 mod new_files;
 mod output;
 mod prompt;
+mod safety_number;
 mod secchatd;
 mod session;
 mod view;

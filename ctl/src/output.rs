@@ -31,6 +31,8 @@ pub(crate) enum Style {
     Dim,
     Red,
     Yellow,
+    /// White on black, whatever the terminal's own colours: a camera's picture.
+    Code,
 }
 
 impl Output {
@@ -184,6 +186,7 @@ fn paint(style: Style, text: &str) -> String {
         Style::Dim => "2",
         Style::Red => "1;31",
         Style::Yellow => "1;33",
+        Style::Code => "97;40",
     };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }

@@ -47,6 +47,11 @@ const ROUNDS: u32 = 5_200;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use openssl::pkey::PKey;
+    use openssl::rsa::Rsa;
+
     use super::{digits, safety_number};
     use crate::Error;
     use crate::UserName;
@@ -77,6 +82,24 @@ mod tests {
         let expected = "74480 61961 14425 25550 12568 47769 55451 44985 46433 87145 52185 18663";
         assert_eq!(number(&alice, &bob), expected);
         assert_eq!(number(&bob, &alice), expected);
+    }
+
+    #[test]
+    fn every_pair_of_kinds_of_keys_has_one_number() {
+        let rsa = |bits| {
+            let key = PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap();
+            PublicKey::from_der(&key.public_key_to_der().unwrap()).unwrap()
+        };
+        let keys = [user("x", 1).1, user("x", 2).1, rsa(2048), rsa(3072), rsa(4096)];
+        let mut numbers = BTreeSet::new();
+        for (of_alice, of_bob) in keys.iter().flat_map(|one| keys.iter().map(move |other| (one, other))) {
+            let (alice, bob) =
+                (("alice".parse().unwrap(), of_alice.clone()), ("bob".parse().unwrap(), of_bob.clone()));
+            let number_of = number(&alice, &bob);
+            assert_eq!(number_of, number(&bob, &alice));
+            numbers.insert(number_of);
+        }
+        assert_eq!(numbers.len(), keys.len().pow(2), "another for each pair");
     }
 
     #[test]

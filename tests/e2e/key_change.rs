@@ -43,3 +43,31 @@ async fn a_verified_number_makes_the_new_key_the_pin() {
     bob.ctl(["verify", "alice", "--expect", &number]).await.ok();
     assert_eq!(bob.frontend().await.state().chats[0].trust, KeyTrust::Verified);
 }
+
+#[tokio::test]
+async fn what_one_reads_aloud_or_shows_to_a_camera_the_other_can_give() {
+    let (_world, [alice, bob]) = World::start(["alice", "bob"]).await;
+    alice.chat_with(&bob).await;
+    let words = alice.ctl(["verify", "bob", "--words"]).await.ok().stdout;
+    assert_eq!(words.split_whitespace().count(), 20, "{words}");
+    let mixed_up: Vec<&str> = words.lines().rev().collect();
+    bob.ctl(["verify", "alice", "--expect", &mixed_up.join(" ")])
+        .await
+        .with_code(9)
+        .says("not the right one");
+    bob.ctl(["verify", "alice", "--expect", "no such words"]).await.with_code(2).says("safety number");
+    bob.ctl(["verify", "alice", "--expect", &words]).await.ok();
+    // The code has the digits, as a scanner prints them.
+    let shown = alice.ctl(["verify", "bob", "--qr"]).await.ok().stdout;
+    let (digits, code) = shown.split_once('\n').expect("digits, then the code");
+    assert!(code.contains('▀') && code.contains('█'), "{shown}");
+    alice
+        .ctl_with_input(
+            ["verify", "bob", "--expect", "-"],
+            format!("{}\n", digits.replace(' ', "")).as_bytes(),
+        )
+        .await
+        .ok();
+    assert_eq!(bob.frontend().await.state().chats[0].trust, KeyTrust::Verified);
+    assert_eq!(alice.frontend().await.state().chats[0].trust, KeyTrust::Verified);
+}

@@ -240,9 +240,16 @@ pub(crate) struct VerifyArgs {
     /// With whom
     #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::peers))]
     pub(crate) user: UserName,
-    /// The number that the peer sees: mark the key as verified if it is the right one, else exit 9
+    /// What the peer sees, in digits or in words (`-`: on standard input, as a scanner prints it): mark the key as
+    /// verified if it is the right one, else exit 9
     #[arg(long, value_name = "NUMBER")]
     pub(crate) expect: Option<String>,
+    /// Show the number in 20 words, to be read aloud
+    #[arg(long, conflicts_with = "expect")]
+    pub(crate) words: bool,
+    /// Show the number as a QR code too, for the peer's camera
+    #[arg(long, conflicts_with = "expect")]
+    pub(crate) qr: bool,
 }
 
 /// `forget`.

@@ -1,18 +1,25 @@
 //! `verify`: shows the safety number and confirms it. `forget`: drops a pin.
 
+use std::io::Read as _;
+
 use secchat_ipc::types::KeyTrust;
 use secchat_ipc::{Client, Command, CommandError, Reply, UserName};
 use serde_json::json;
 
 use crate::cli::{ForgetArgs, VerifyArgs};
 use crate::failure::Failure;
+use crate::output::Style;
 use crate::session::Session;
-use crate::{harmless, prompt, view};
+use crate::{harmless, prompt, safety_number, view};
+
+/// Twenty words of at most eight letters, and room for blanks.
+const MAX_NUMBER_BYTES: u64 = 1024;
 
 pub(super) async fn run(session: &Session, args: VerifyArgs) -> Result<(), Failure> {
     let peer = args.user;
     let mut client = session.connect().await?;
     if let Some(number) = args.expect {
+        let number = expected(number)?;
         return confirm(session, &mut client, peer, number).await;
     }
     let Reply::SafetyNumber { number, trust, offered } =
@@ -23,14 +30,17 @@ pub(super) async fn run(session: &Session, args: VerifyArgs) -> Result<(), Failu
     let value = json!({
         "peer": peer.as_str(),
         "safety_number": number,
+        "words": safety_number::words(&number),
         "trust": view::trust_word(trust),
         "offered_safety_number": offered,
     });
-    session.output.data(value, |_| harmless::line(&number) + "\n")?;
+    let looks = Looks { words: args.words, qr: args.qr };
+    session.output.data(value, |output| looks.show(&number, |code| output.styled(Style::Code, code)))?;
     let shown = match &offered {
         Some(offered) => {
             session.output.warn(&format!(
-                "{peer}'s key changed. The number above is of the old key; for the key that the relay offers now it is\n{offered}\nIt is {peer}'s only if {peer} sees the same number."
+                "{peer}'s key changed. The number above is of the old key; for the key that the relay offers now it is\n{}It is {peer}'s only if {peer} sees the same number.",
+                looks.show(offered, str::to_owned)
             ));
             offered
         }
@@ -69,6 +79,44 @@ pub(super) async fn forget(session: &Session, args: ForgetArgs) -> Result<(), Fa
     session.done(Command::Forget { peer: peer.clone() }).await?;
     let value = json!({ "peer": peer.as_str(), "forgotten": true });
     session.told(value, &format!("{peer}'s key is forgotten: the next one seen is taken as {peer}'s"))
+}
+
+/// How a person wants to see a number.
+#[derive(Clone, Copy, Debug)]
+struct Looks {
+    words: bool,
+    qr: bool,
+}
+
+impl Looks {
+    fn show(self, number: &str, paint: impl Fn(&str) -> String) -> String {
+        let words = if self.words { safety_number::words(number) } else { None };
+        let mut shown = words.map_or_else(|| harmless::line(number), |rows| rows.join("\n"));
+        shown.push('\n');
+        if self.qr {
+            for row in safety_number::qr(number).iter().flat_map(|code| code.lines()) {
+                shown.push_str(&paint(row));
+                shown.push('\n');
+            }
+        }
+        shown
+    }
+}
+
+/// The digits that a person gave, or a scanner.
+fn expected(number: String) -> Result<String, Failure> {
+    let number = if number == "-" { from_input()? } else { number };
+    safety_number::from_person(&number).map_err(Failure::usage)
+}
+
+fn from_input() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .take(MAX_NUMBER_BYTES)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::failed(format!("cannot read the number from standard input: {error}")))?;
+    Ok(text)
 }
 
 async fn confirm(
