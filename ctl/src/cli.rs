@@ -10,9 +10,9 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use args::{
-    AcceptArgs, ChatArgs, ChatterArgs, ForgetArgs, InitArgs, KeyKind, KeygenArgs, NewKeyArgs, PeersArgs,
-    PeersVerb, PolicyArgs, ReadArgs, RefuseArgs, RequesterArgs, RttArgs, SendArgs, Shell, TermsArgs,
-    UnlockArgs, UserArgs, VerifyArgs,
+    AcceptArgs, ChatArgs, ChatterArgs, ConsentedArgs, ForgetArgs, InitArgs, KeyKind, KeygenArgs, NewKeyArgs,
+    PeersArgs, PeersVerb, PolicyArgs, ReadArgs, RefuseArgs, RequesterArgs, RttArgs, SendArgs, Shell,
+    TermsArgs, UnlockArgs, UserArgs, VerifyArgs,
 };
 pub(crate) use seeing::{ConfigVerb, EventKind, StatusArgs, WatchArgs};
 #[cfg(test)]
@@ -105,11 +105,22 @@ pub(crate) enum Verb {
     /// Show who asks to talk to you, and whom you asked
     Requests,
     /// Accept a request to talk
+    ///
+    /// The chat goes on by itself within its terms, whatever interrupts it. With --for or --until-revoked the same user,
+    /// with the same key, may also open a new one within them when it was closed, without a question; else it is for
+    /// this one chat.
     Accept(AcceptArgs),
     /// Refuse a request to talk; `accept` undoes it until the request expires
     Refuse(RefuseArgs),
     /// Keep a request for later, without an answer
     Later(RequesterArgs),
+    /// Show who may talk to you, and until when
+    ///
+    /// A line for each chat, which goes on by itself within its terms, and one for each consent to further chats. Whom a
+    /// policy lets in, `policy` shows.
+    Consents,
+    /// End the chat with a user, and ask again before the next one
+    Revoke(ConsentedArgs),
     /// Send one text; exits 0 only when the peer's daemon has it
     Send(SendArgs),
     /// Show unread texts, which are read thereby

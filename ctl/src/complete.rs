@@ -2,6 +2,7 @@
 
 mod shells;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap_complete::engine::CompletionCandidate;
@@ -44,6 +45,17 @@ pub(crate) fn addressees() -> Vec<CompletionCandidate> {
 pub(crate) fn available() -> Vec<CompletionCandidate> {
     let Some([Reply::Users(users)]) = ask([Command::List]) else { return Vec::new() };
     users.iter().map(|user| candidate(user, "available".to_owned())).collect()
+}
+
+/// Who may talk.
+pub(crate) fn consented() -> Vec<CompletionCandidate> {
+    let Some([Reply::Consents(consents)]) = ask([Command::Consents]) else { return Vec::new() };
+    let now = time::now();
+    let mut names = BTreeMap::new();
+    for consent in &consents {
+        names.entry(&consent.peer).or_insert_with(|| view::terms_for_people(consent.terms, now));
+    }
+    names.into_iter().map(|(peer, terms)| candidate(peer, terms)).collect()
 }
 
 /// Whose key is known, or whose policy is set.

@@ -187,6 +187,7 @@ fn by_object(by: &ResolvedBy) -> Value {
         ResolvedBy::Expiry => ("expiry", None, None),
         ResolvedBy::Peer => ("peer", None, None),
         ResolvedBy::Crossing => ("crossing", None, None),
+        ResolvedBy::Consent => ("consent", None, None),
     };
     json!({ "kind": kind, "name": name, "pid": pid })
 }
@@ -198,6 +199,7 @@ fn by_for_people(by: &ResolvedBy) -> String {
         ResolvedBy::Expiry => "its expiry".to_owned(),
         ResolvedBy::Peer => "the asker".to_owned(),
         ResolvedBy::Crossing => "your own request to them".to_owned(),
+        ResolvedBy::Consent => "the consent that you gave before".to_owned(),
     }
 }
 

@@ -99,6 +99,7 @@ impl From<CommandError> for Failure {
             CommandError::Withdrawn => (Exit::Failed, "withdrawn"),
             CommandError::StateUnusable { .. } => (Exit::Failed, "state_unusable"),
             CommandError::NotSent { .. } => (Exit::Failed, "not_sent"),
+            CommandError::NoConsent { .. } => (Exit::Failed, "no_consent"),
         };
         Self { exit, code, message: error.to_string() }
     }

@@ -143,7 +143,7 @@ The configuration of \fBsecchatd\fR(8), made by \fBinit\fR.
 The identity key, the CA that vouches for the relay, and the CA's revocation list.
 .TP
 ~/.local/state/secchat/
-What the daemon keeps: pinned keys, policies, answered requests.
+What the daemon keeps: pinned keys, policies, consents, answered requests.
 .TP
 $XDG_RUNTIME_DIR/secchat/secchatd.sock
 The daemon's socket.

@@ -3,8 +3,8 @@
 //! JSON fields are only ever added. Times are RFC 3339 in UTC, ids are strings, absence is null.
 
 use secchat_ipc::types::{
-    ChatState, ChatSummary, IncomingRequest, KeyTrust, LinkState, LockState, Message, OutgoingRequest, Peer,
-    Policy, Reachability, RequestState, Status, Terms,
+    ChatState, ChatSummary, Consent, IncomingRequest, KeyTrust, LinkState, LockState, Message,
+    OutgoingRequest, Peer, Policy, Reachability, RequestState, Status, Terms,
 };
 use serde_json::{Value, json};
 
@@ -88,6 +88,16 @@ pub(crate) fn peer(peer: &Peer) -> Value {
         "public_key": (!peer.public_key.is_empty()).then_some(&peer.public_key),
         "policy": peer.policy.map(policy_word),
         "blocked": peer.blocked,
+    })
+}
+
+pub(crate) fn consent(consent: &Consent) -> Value {
+    json!({
+        "peer": consent.peer.as_str(),
+        "standing": consent.chat_id.is_none(),
+        "chat": consent.chat_id.map(|chat_id| chat_id.to_string()),
+        "given": rfc3339(consent.given),
+        "terms": terms(consent.terms),
     })
 }
 
@@ -176,4 +186,13 @@ pub(crate) fn terms_for_people(terms: Terms, now: u64) -> String {
         Some(days) => format!("history {days} days"),
     };
     format!("{until}, {history}")
+}
+
+/// For how long texts may be kept, in a column of that name.
+pub(crate) fn history_for_people(days: Option<u16>) -> String {
+    match days {
+        None => "kept".to_owned(),
+        Some(0) => "none".to_owned(),
+        Some(days) => format!("{days} days"),
+    }
 }

@@ -22,6 +22,8 @@ pub const MAX_STALE_PEERS: usize = 1_024;
 pub const MAX_PEERS: usize = 8_192;
 /// Peers in their cool-down after a refusal.
 pub const MAX_COOLING_PEERS: usize = 1_024;
+/// Consents that are wider than one chat: a person gives each.
+pub const MAX_CONSENTS: usize = 1_024;
 /// Peer Keys that wait for the message they belong to: the relay sends one right before it.
 pub const MAX_WAITING_PEER_KEYS: usize = 64;
 /// Names on the list of available users; the rest is not shown.

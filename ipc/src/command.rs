@@ -156,4 +156,21 @@ pub enum Command {
         /// Up to and with this id.
         up_to: u64,
     },
+    /// As [`Self::Accept`], and lets the peer open further chats within the grant, under the same key, without a
+    /// question: until the grant ends or it is revoked. (`Accept` is for the one chat, and takes such a consent back.)
+    AcceptStanding {
+        /// Who asked.
+        peer: UserName,
+        /// The grant: no field above the asked one; `None` grants what was asked.
+        terms: Option<Terms>,
+        /// Answer only when the chat is open.
+        wait: bool,
+    },
+    /// → [`Reply::Consents`](crate::Reply::Consents): who may talk to this user now, and until when.
+    Consents,
+    /// Ends the peer's chats, takes the consent back, and asks before the next one; → `Done` once saved.
+    Revoke {
+        /// Whose.
+        peer: UserName,
+    },
 }

@@ -138,4 +138,10 @@ pub enum CommandError {
         /// Which file, and why.
         why: String,
     },
+    /// Nothing allows the peer to talk.
+    #[error("{peer} has no consent that could be revoked: see `secchatctl consents`")]
+    NoConsent {
+        /// Who.
+        peer: UserName,
+    },
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Snapshot;
-use crate::types::{ChatId, ChatSummary, IncomingRequest, Message, OutgoingRequest, Peer, Status, Terms};
+use crate::types::{
+    ChatId, ChatSummary, Consent, IncomingRequest, Message, OutgoingRequest, Peer, Status, Terms,
+};
 use crate::{CommandError, UserName};
 
 /// A command's success. Append-only.
@@ -76,6 +78,8 @@ pub enum Reply {
     },
     /// Chats.
     Chats(Vec<ChatSummary>),
+    /// Consents, in order of the peer's name.
+    Consents(Vec<Consent>),
 }
 
 /// What the daemon sends. Append-only.

@@ -185,6 +185,19 @@ pub struct ChatSummary {
     pub trust: KeyTrust,
 }
 
+/// What allows a peer to talk to this user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// Who may talk.
+    pub peer: UserName,
+    /// When it was given; of a chat, when that was asked for: Unix seconds.
+    pub given: u64,
+    /// Until when, and for how long texts may be kept.
+    pub terms: Terms,
+    /// The one chat that it is for; `None`: also for chats that the peer asks for until then.
+    pub chat_id: Option<ChatId>,
+}
+
 /// A text that arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
@@ -258,6 +271,8 @@ pub enum ResolvedBy {
     Peer,
     /// A request of this user's to the same peer crossed it.
     Crossing,
+    /// A consent that was given before and covers it.
+    Consent,
 }
 
 /// How a request ended.

@@ -14,9 +14,9 @@ use std::path::Path;
 
 use secchat_ipc::reply::ServerMessage;
 use secchat_ipc::types::{
-    ChatId, ChatState, ChatSummary, EndReason, IncomingRequest, KeyTrust, LinkState, LockState, Message,
-    OutgoingRequest, Passphrase, Peer, Policy, Reachability, RequestState, Resolution, ResolvedBy, Status,
-    Terms,
+    ChatId, ChatState, ChatSummary, Consent, EndReason, IncomingRequest, KeyTrust, LinkState, LockState,
+    Message, OutgoingRequest, Passphrase, Peer, Policy, Reachability, RequestState, Resolution, ResolvedBy,
+    Status, Terms,
 };
 use secchat_ipc::{Command, CommandError, Event, Reply, Request, Snapshot, UserName, VERSION, codec};
 use serde::Serialize;
@@ -99,10 +99,10 @@ fn the_bytes_of_every_variant_are_frozen() {
 #[test]
 fn the_version_counts_the_variants() {
     // Whoever appends a variant raises VERSION: both numbers change together, here.
-    assert_eq!((VERSION, samples().0.len()), (2, FROZEN_SAMPLES));
+    assert_eq!((VERSION, samples().0.len()), (3, FROZEN_SAMPLES));
 }
 
-const FROZEN_SAMPLES: usize = 125;
+const FROZEN_SAMPLES: usize = 131;
 
 #[test]
 fn every_command_has_an_example_in_the_documentation() {
@@ -149,10 +149,10 @@ fn samples() -> Samples {
     samples.add(TERMS);
     samples.add(Terms { until: None, history_days: None });
     small_enums(&mut samples);
-    samples.add_all(commands(), 26);
-    samples.add_all(replies(), 14);
+    samples.add_all(commands(), 29);
+    samples.add_all(replies(), 15);
     samples.add_all(events(), 12);
-    samples.add_all(errors(), 24);
+    samples.add_all(errors(), 25);
     let result = Ok(Reply::Done);
     let failed = Err(CommandError::Locked);
     samples.add_all(
@@ -193,8 +193,9 @@ fn small_enums(samples: &mut Samples) {
             ResolvedBy::Expiry,
             ResolvedBy::Peer,
             ResolvedBy::Crossing,
+            ResolvedBy::Consent,
         ],
-        5,
+        6,
     );
     samples.add_all(
         vec![
@@ -250,6 +251,9 @@ fn commands() -> Vec<Command> {
         Command::Forget { peer: peer() },
         Command::Chats,
         Command::MarkRead { chat_id: CHAT, up_to: 300 },
+        Command::AcceptStanding { peer: peer(), terms: Some(TERMS), wait: true },
+        Command::Consents,
+        Command::Revoke { peer: peer() },
     ]
 }
 
@@ -273,6 +277,7 @@ fn replies() -> Vec<Reply> {
             offered: Some("3 4".to_owned()),
         },
         Reply::Chats(vec![chat()]),
+        Reply::Consents(vec![consent(Some(CHAT)), consent(None)]),
     ]
 }
 
@@ -332,6 +337,7 @@ fn errors() -> Vec<CommandError> {
         CommandError::Withdrawn,
         CommandError::StateUnusable { why: why() },
         CommandError::NotSent { why: why() },
+        CommandError::NoConsent { peer: peer() },
     ]
 }
 
@@ -379,6 +385,10 @@ fn chat() -> ChatSummary {
         undelivered: 2,
         trust: KeyTrust::Pinned,
     }
+}
+
+fn consent(chat_id: Option<ChatId>) -> Consent {
+    Consent { peer: bob(), given: 1_700_000_000, terms: TERMS, chat_id }
 }
 
 fn message() -> Message {

@@ -24,6 +24,7 @@ mod passphrase;
 mod report_files;
 mod session_lock;
 mod setup;
+mod standing_consent;
 mod storage;
 mod texts;
 mod unlocking;

@@ -131,9 +131,9 @@ impl World {
             }
             (_, Ok(Reply::ChatOpen { chat_id, .. })) => {
                 let peer = match command {
-                    secchat_ipc::Command::Rtt { peer, .. } | secchat_ipc::Command::Accept { peer, .. } => {
-                        peer
-                    }
+                    secchat_ipc::Command::Rtt { peer, .. }
+                    | secchat_ipc::Command::Accept { peer, .. }
+                    | secchat_ipc::Command::AcceptStanding { peer, .. } => peer,
                     other => panic!("{other:?} opened a chat"),
                 };
                 self.ledger.check_consent(&user, peer.as_str(), *chat_id);

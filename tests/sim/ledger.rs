@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use secchat_ipc::types::{ChatId as IpcChatId, Message};
+use secchat_ipc::types::{ChatId as IpcChatId, Message, ResolvedBy};
+use secchat_ipc::{Command, CommandError, Event, Reply};
 use secchat_proto::UserName;
 use secchat_proto::wire::link::{Answer, ChatId, LinkMessage};
 use secchat_proto::wire::request::{RequestToTalk, Terms};
@@ -25,12 +26,16 @@ pub struct Ledger {
     pub asked: BTreeMap<ChatId, (UserName, UserName, Terms)>,
     /// Who accepted; by its own daemon.
     pub granted: BTreeMap<ChatId, UserName>,
+    /// Consents to further chats, by who gave them to whom: the command that did.
+    standing: BTreeMap<(UserName, String), u64>,
     /// Texts by their words, each used once.
     pub texts: BTreeMap<String, Sent>,
     /// The last text of a chat that a daemon has shown.
     last: BTreeMap<(UserName, IpcChatId), u64>,
     /// Counters of records, by who sealed them.
     counters: BTreeSet<(UserName, ChatId, Vec<u8>)>,
+    /// Accepts by such a consent.
+    pub reopened: u64,
     pub opened: u64,
     pub delivered: u64,
 }
@@ -56,6 +61,42 @@ impl Ledger {
                 assert!(is_new, "{from} used a counter twice in chat {chat_id:?}");
             }
             _ => {}
+        }
+    }
+
+    /// A person gives a consent to further chats, perhaps.
+    pub fn note_command(&mut self, user: &UserName, id: u64, command: &Command) {
+        if let Command::AcceptStanding { peer, .. } = command {
+            self.standing.insert((user.clone(), peer.as_str().to_owned()), id);
+        }
+    }
+
+    /// Who has given this one such a consent.
+    pub fn who_lets_in(&self, user: &UserName) -> Vec<String> {
+        let given = self.standing.keys().filter(|(_, to)| to == user.as_str());
+        given.map(|(from, _)| from.as_str().to_owned()).collect()
+    }
+
+    /// A consent is taken back once that is on disk, whatever crashes then.
+    pub fn note_answer(
+        &mut self,
+        user: &UserName,
+        id: u64,
+        command: &Command,
+        result: &Result<Reply, CommandError>,
+    ) {
+        if let (Command::Revoke { peer }, Ok(Reply::Done)) = (command, result) {
+            self.standing
+                .retain(|(from, to), given| (from, to.as_str()) != (user, peer.as_str()) || *given > id);
+        }
+    }
+
+    /// Nothing is accepted by a consent that was not given, or was taken back.
+    pub fn note_event(&mut self, user: &UserName, event: &Event) {
+        if let Event::RequestResolved { peer, by: ResolvedBy::Consent, .. } = event {
+            let stands = self.standing.contains_key(&(user.clone(), peer.as_str().to_owned()));
+            assert!(stands, "{user} let {peer} in by a consent that does not stand");
+            self.reopened += 1;
         }
     }
 

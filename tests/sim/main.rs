@@ -32,7 +32,7 @@ fn simulation() {
     let seeds = number("SECCHAT_SEEDS").unwrap_or(SEEDS);
     let next = AtomicU64::new(0);
     let failed = AtomicBool::new(false);
-    let (opened, delivered) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (opened, delivered, reopened) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..cores {
@@ -46,6 +46,7 @@ fn simulation() {
                         Ok(ledger) => {
                             opened.fetch_add(ledger.opened, Ordering::Relaxed);
                             delivered.fetch_add(ledger.delivered, Ordering::Relaxed);
+                            reopened.fetch_add(ledger.reopened, Ordering::Relaxed);
                         }
                         Err(_) => {
                             eprintln!("replay with SECCHAT_SEED={seed}");
@@ -58,8 +59,10 @@ fn simulation() {
     });
     assert!(!failed.load(Ordering::Relaxed), "a seed failed: see above");
     let (opened, delivered) = (opened.into_inner(), delivered.into_inner());
+    let reopened = reopened.into_inner();
     println!(
-        "{seeds} seeds: {opened} times a chat opened for somebody who waited, {delivered} texts delivered"
+        "{seeds} seeds: {opened} times a chat opened for somebody who waited, {reopened} accepts by an earlier \
+         consent, {delivered} texts delivered"
     );
     // A simulation in which nothing happens finds nothing.
     assert!(opened > seeds && delivered > seeds, "too quiet: {opened} opened, {delivered} delivered");

@@ -46,6 +46,15 @@ impl World {
         UserName::parse(self.nodes[at].user.as_str()).unwrap()
     }
 
+    /// Often who may be asked again without a question to them, else anybody.
+    fn addressee(&mut self, at: usize) -> UserName {
+        let grantors = self.ledger.who_lets_in(&self.nodes[at].user);
+        if grantors.is_empty() || self.people.chance(50) {
+            return self.somebody(at);
+        }
+        UserName::parse(&grantors[self.people.index(grantors.len())]).unwrap()
+    }
+
     /// Whoever asks, else anybody.
     fn requester(&mut self, at: usize) -> UserName {
         let incoming = &self.nodes[at].core.snapshot().incoming;
@@ -72,17 +81,23 @@ impl World {
     fn choose(&mut self, at: usize) -> Command {
         match self.people.below(100) {
             0..18 => {
-                let (peer, terms) = (self.somebody(at), self.terms());
+                let (peer, terms) = (self.addressee(at), self.terms());
                 let lifetime_seconds = self.people.pick(&[5, 30, 300]);
                 Command::Rtt { peer, terms, lifetime_seconds, wait: self.people.chance(60) }
             }
             18..38 => {
                 let peer = self.requester(at);
-                Command::Accept { peer, terms: None, wait: self.people.chance(50) }
+                let (terms, wait) = (None, self.people.chance(50));
+                if self.people.chance(50) {
+                    Command::AcceptStanding { peer, terms, wait }
+                } else {
+                    Command::Accept { peer, terms, wait }
+                }
             }
             38..42 => Command::Refuse { peer: self.requester(at), quietly: self.people.chance(50) },
             42..44 => Command::Later { peer: self.requester(at) },
-            44..46 => Command::Withdraw { peer: self.somebody(at) },
+            44 => Command::Withdraw { peer: self.somebody(at) },
+            45 => Command::Revoke { peer: self.talker(at) },
             46..72 => self.text(at),
             72..82 => Command::Read { peer: None, peek: false },
             82..86 => Command::Close { peer: self.talker(at) },

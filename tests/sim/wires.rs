@@ -20,6 +20,7 @@ impl World {
         node.last_request += 1;
         let key = RequestKey { frontend, id: node.last_request };
         node.unanswered.insert(key, command.clone());
+        self.ledger.note_command(&node.user, key.id, &command);
         let frontend = Frontend { connection: frontend, name: "person".into(), pid: 1 };
         self.input(at, Input::Command { frontend, id: key.id, timeout, command });
     }
@@ -75,6 +76,7 @@ impl World {
                     mirror.apply(&event);
                     assert_eq!(mirror.sequence, sequence);
                 }
+                self.ledger.note_event(&self.nodes[at].user, &event);
             }
             Output::LoadIdentity(_) => {
                 let records = self.nodes[at].disk.values().cloned().collect();
@@ -111,6 +113,7 @@ impl World {
     fn answer(&mut self, at: usize, key: RequestKey, result: &Result<Reply, CommandError>) {
         let command = self.nodes[at].unanswered.remove(&key);
         let command = command.unwrap_or_else(|| panic!("{key:?} is answered twice: {result:?}"));
+        self.ledger.note_answer(&self.nodes[at].user, key.id, &command, result);
         self.check_answer(at, &command, result);
     }
 

@@ -23,7 +23,7 @@ pub(crate) enum Call {
 }
 
 /// Every method, in the order of the schema.
-pub(crate) const METHODS: [&str; 26] = [
+pub(crate) const METHODS: [&str; 28] = [
     "version",
     "status",
     "subscribe",
@@ -50,6 +50,8 @@ pub(crate) const METHODS: [&str; 26] = [
     "safety_number",
     "confirm_safety_number",
     "forget",
+    "consents",
+    "revoke",
 ];
 
 /// The call of this name with these parameters.
@@ -68,6 +70,7 @@ pub(crate) fn parse(method: &str, params: Map<String, Value>) -> Result<Call, Re
         "requests" => Some(Command::Requests),
         "chats" => Some(Command::Chats),
         "peers" => Some(Command::Peers),
+        "consents" => Some(Command::Consents),
         _ => None,
     };
     if let Some(command) = plain {
@@ -86,6 +89,7 @@ fn command(method: &str, params: Map<String, Value>) -> Result<Command, Refusal>
         "close" => Command::Close { peer: whom(params)? },
         "safety_number" => Command::SafetyNumber { peer: whom(params)? },
         "forget" => Command::Forget { peer: whom(params)? },
+        "revoke" => Command::Revoke { peer: whom(params)? },
         "refuse" => {
             let Refuse { peer, quietly } = read(params)?;
             Command::Refuse { peer, quietly }

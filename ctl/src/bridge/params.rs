@@ -38,6 +38,8 @@ pub(super) struct Accept {
     pub(super) peer: UserName,
     pub(super) terms: Option<TermsParam>,
     #[serde(default)]
+    pub(super) standing: bool,
+    #[serde(default)]
     pub(super) wait: bool,
 }
 
@@ -144,8 +146,9 @@ impl From<Rtt> for Command {
 
 impl From<Accept> for Command {
     fn from(params: Accept) -> Self {
-        let Accept { peer, terms, wait } = params;
-        Self::Accept { peer, terms: terms.map(Terms::from), wait }
+        let Accept { peer, terms, standing, wait } = params;
+        let terms = terms.map(Terms::from);
+        if standing { Self::AcceptStanding { peer, terms, wait } } else { Self::Accept { peer, terms, wait } }
     }
 }
 

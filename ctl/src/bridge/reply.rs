@@ -40,6 +40,7 @@ pub(crate) fn object(reply: &Reply) -> Value {
             "offered_safety_number": offered,
         }),
         Reply::Chats(chats) => json!({ "chats": all(chats, view::chat) }),
+        Reply::Consents(consents) => json!({ "consents": all(consents, view::consent) }),
     }
 }
 

@@ -1,8 +1,9 @@
 //! One value of everything that the daemon says, and of each of its words.
 
 use secchat_ipc::types::{
-    ChatId, ChatState, ChatSummary, EndReason, IncomingRequest, KeyTrust, LinkState, LockState, Message,
-    OutgoingRequest, Peer, Policy, Reachability, RequestState, Resolution, ResolvedBy, Status, Terms,
+    ChatId, ChatState, ChatSummary, Consent, EndReason, IncomingRequest, KeyTrust, LinkState, LockState,
+    Message, OutgoingRequest, Peer, Policy, Reachability, RequestState, Resolution, ResolvedBy, Status,
+    Terms,
 };
 use secchat_ipc::{Event, Reply, Snapshot, UserName};
 
@@ -86,6 +87,10 @@ fn chats() -> Vec<ChatSummary> {
     states.map(chat).collect()
 }
 
+fn consent(chat_id: Option<ChatId>) -> Consent {
+    Consent { peer: peer("bob"), given: 1, terms: terms()[0], chat_id }
+}
+
 fn message() -> Message {
     let text = "\u{1b}[2J\u{202e} żółw".to_owned();
     Message { peer: peer("bob"), chat_id: CHAT, id: u64::MAX, received: 1, text }
@@ -121,6 +126,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("safety_number", number(None)),
         ("safety_number", number(Some("2".to_owned()))),
         ("chats", Reply::Chats(chats())),
+        ("consents", Reply::Consents([None, Some(CHAT)].map(consent).into())),
     ];
     replies.extend(statuses().into_iter().map(|status| ("status", Reply::Status(status))));
     replies
@@ -135,6 +141,7 @@ pub(super) fn events() -> Vec<Event> {
         ResolvedBy::Expiry,
         ResolvedBy::Peer,
         ResolvedBy::Crossing,
+        ResolvedBy::Consent,
     ];
     let resolutions = [
         Resolution::Accepted,
@@ -154,7 +161,7 @@ pub(super) fn events() -> Vec<Event> {
     events.extend(incoming().into_iter().map(Event::RequestReceived));
     events.extend(chats().into_iter().map(Event::ChatChanged));
     events.extend(TRUSTS.map(|trust| Event::TrustChanged { peer: bob(), trust }));
-    for (resolution, by) in resolutions.into_iter().zip(bys) {
+    for (resolution, by) in resolutions.into_iter().cycle().zip(bys) {
         events.push(Event::RequestResolved { peer: bob(), chat_id: CHAT, resolution, by });
         events.push(Event::RequestAnswered { peer: bob(), chat_id: CHAT, resolution });
     }

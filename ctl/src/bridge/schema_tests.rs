@@ -145,7 +145,7 @@ fn name_of(command: &Command) -> Option<&'static str> {
         Command::Rtt { .. } => "rtt",
         Command::Withdraw { .. } => "withdraw",
         Command::Requests => "requests",
-        Command::Accept { .. } => "accept",
+        Command::Accept { .. } | Command::AcceptStanding { .. } => "accept",
         Command::Refuse { .. } => "refuse",
         Command::Later { .. } => "later",
         Command::Send { .. } => "send",
@@ -161,6 +161,8 @@ fn name_of(command: &Command) -> Option<&'static str> {
         Command::Forget { .. } => "forget",
         Command::Chats => "chats",
         Command::MarkRead { .. } => "mark_read",
+        Command::Consents => "consents",
+        Command::Revoke { .. } => "revoke",
     })
 }
 

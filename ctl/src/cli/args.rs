@@ -128,6 +128,12 @@ pub(crate) struct AcceptArgs {
     /// What you grant, where it is less than what was asked
     #[command(flatten)]
     pub(crate) terms: TermsArgs,
+    /// For this one chat only, which with --for ends then [default, without --for]
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Also for further chats of theirs, until `revoke`: as far as they asked for one without an end
+    #[arg(long, conflicts_with_all = ["once", "duration"])]
+    pub(crate) until_revoked: bool,
     /// Return as soon as the answer is on its way, not when the chat is open
     #[arg(long)]
     pub(crate) no_wait: bool,
@@ -148,6 +154,14 @@ pub(crate) struct RefuseArgs {
 pub(crate) struct RequesterArgs {
     /// Who asked
     #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::requesters))]
+    pub(crate) user: UserName,
+}
+
+/// Somebody who may talk to this user.
+#[derive(Args, Debug)]
+pub(crate) struct ConsentedArgs {
+    /// Who may talk to you
+    #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::consented))]
     pub(crate) user: UserName,
 }
 

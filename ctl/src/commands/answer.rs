@@ -13,7 +13,13 @@ pub(super) async fn accept(session: &Session, args: AcceptArgs) -> Result<(), Fa
     let peer = args.requester.user;
     let mut client = session.connect().await?;
     let terms = granted(session, &mut client, &peer, args.terms).await?;
-    let command = Command::Accept { peer: peer.clone(), terms, wait: !args.no_wait };
+    let is_standing = args.until_revoked || (args.terms.duration.is_some() && !args.once);
+    let (asker, wait) = (peer.clone(), !args.no_wait);
+    let command = if is_standing {
+        Command::AcceptStanding { peer: asker, terms, wait }
+    } else {
+        Command::Accept { peer: asker, terms, wait }
+    };
     let answer = client.call(command, session.limit()).await;
     if let Err(ClientError::Command(CommandError::TimedOut)) = answer {
         return Err(Failure::timed_out(format!(
@@ -30,10 +36,12 @@ pub(super) async fn accept(session: &Session, args: AcceptArgs) -> Result<(), Fa
         "answer": "accepted",
         "chat": chat_id.to_string(),
         "terms": view::terms(terms),
+        "standing": is_standing,
         "open": open,
     });
     let terms = view::terms_for_people(terms, time::now());
-    session.told(value, &format!("accepted {peer} ({terms}): `secchatctl chat {peer}`"))
+    let further = if is_standing { "; further chats too, until `secchatctl revoke`" } else { "" };
+    session.told(value, &format!("accepted {peer} ({terms}{further}): `secchatctl chat {peer}`"))
 }
 
 pub(super) async fn refuse(session: &Session, args: RefuseArgs) -> Result<(), Failure> {

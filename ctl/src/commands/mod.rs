@@ -5,6 +5,7 @@ mod chat;
 mod close;
 mod completions;
 mod config;
+mod consents;
 mod doctor;
 mod hook;
 mod init;
@@ -48,6 +49,8 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<(), Failure> {
         Verb::Accept(args) => answer::accept(session, args).await,
         Verb::Refuse(args) => answer::refuse(session, args).await,
         Verb::Later(args) => answer::later(session, args.user).await,
+        Verb::Consents => consents::run(session).await,
+        Verb::Revoke(args) => consents::revoke(session, args.user).await,
         Verb::Send(args) => send::run(session, args).await,
         Verb::Read(args) => read::run(session, args).await,
         Verb::Chat(args) => chat::run(session, args.user).await,

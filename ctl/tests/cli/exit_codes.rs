@@ -36,6 +36,7 @@ async fn every_error_of_the_daemon_has_its_code_and_its_word() {
         (CommandError::Withdrawn, 1, "withdrawn"),
         (CommandError::StateUnusable { why: why() }, 1, "state_unusable"),
         (CommandError::NotSent { why: why() }, 1, "not_sent"),
+        (CommandError::NoConsent { peer: peer() }, 1, "no_consent"),
     ];
     for (error, code, word) in table {
         let daemon = FakeDaemon::always(Err(error.clone()));
@@ -63,7 +64,7 @@ async fn every_verb_passes_a_failure_on() {
     let daemon = FakeDaemon::always(Err(CommandError::Locked));
     let number = "1".repeat(60);
     let key = "A".repeat(60);
-    let verbs: [&[&str]; 25] = [
+    let verbs: [&[&str]; 27] = [
         &["unlock", "--no-passphrase"],
         &["lock"],
         &["login"],
@@ -81,6 +82,8 @@ async fn every_verb_passes_a_failure_on() {
         &["read"],
         &["chat", "bob"],
         &["close", "bob"],
+        &["consents"],
+        &["revoke", "bob"],
         &["available"],
         &["policy", "ask"],
         &["block", "bob"],

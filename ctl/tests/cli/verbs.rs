@@ -1,6 +1,6 @@
 //! What every verb asks of the daemon, and what it prints.
 
-use secchat_ipc::types::{KeyTrust, LinkState, LockState, Message, Policy, Status, Terms};
+use secchat_ipc::types::{Consent, KeyTrust, LinkState, LockState, Message, Policy, Status, Terms};
 use secchat_ipc::{Command, Reply, UserName};
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ async fn both(arguments: &[&str], replies: &[Reply]) -> (Vec<Command>, String, V
 #[tokio::test]
 async fn verbs_about_the_session_and_requests_are_silent_on_standard_output() {
     let peer = bob;
-    let table: [(&[&str], Command, Value); 8] = [
+    let table: [(&[&str], Command, Value); 9] = [
         (&["lock"], Command::Lock, json!({ "lock": "locked" })),
         (&["login"], Command::Login, json!({ "link": "online" })),
         (&["logout"], Command::Logout, json!({ "link": "logged_out" })),
@@ -45,6 +45,7 @@ async fn verbs_about_the_session_and_requests_are_silent_on_standard_output() {
             json!({ "peer": "bob", "answer": "refused", "quietly": true }),
         ),
         (&["later", "bob"], Command::Later { peer: peer() }, json!({ "peer": "bob", "answer": "later" })),
+        (&["revoke", "bob"], Command::Revoke { peer: peer() }, json!({ "peer": "bob", "revoked": true })),
     ];
     all_are_silent(&table).await;
 }
@@ -206,6 +207,49 @@ async fn accept_grants_what_was_asked_or_less() {
     let nobody = Reply::Requests { incoming: vec![], outgoing: vec![] };
     let daemon = FakeDaemon::always(Ok(nobody));
     daemon.home.run(&["accept", "bob", "--for", "1h"]).await.with_code(1).complains("has not asked");
+}
+
+#[tokio::test]
+async fn accept_says_whether_it_is_for_one_chat_or_for_more() {
+    let open = Reply::ChatOpen { chat_id: CHAT, terms: TERMS };
+    let asked = Reply::Requests { incoming: vec![incoming(KeyTrust::Pinned)], outgoing: vec![] };
+    let (once, more): (&[&[&str]], &[&[&str]]) = (
+        &[&["--once"], &["--once", "--for", "8h"], &["--history", "0"]],
+        &[&["--until-revoked"], &["--for", "8h"], &["--for", "8h", "--history", "0"]],
+    );
+    for (flags, is_standing) in once.iter().map(|f| (f, false)).chain(more.iter().map(|f| (f, true))) {
+        let needs_terms = flags.iter().any(|flag| ["--for", "--history"].contains(flag));
+        let replies: &[Reply] = &[asked.clone(), open.clone()];
+        let replies = if needs_terms { replies } else { &replies[1..] };
+        let (commands, _, value) = both(&[&["accept", "bob"], *flags].concat(), replies).await;
+        let stands = matches!(commands.last(), Some(Command::AcceptStanding { .. }));
+        assert_eq!((stands, &value["standing"]), (is_standing, &is_standing.into()), "{flags:?}");
+    }
+    let daemon = FakeDaemon::always(Ok(open));
+    for wrong in [&["--once", "--until-revoked"][..], &["--for", "8h", "--until-revoked"]] {
+        daemon.home.run(&[&["accept", "bob"], wrong].concat()).await.with_code(2);
+    }
+}
+
+#[tokio::test]
+async fn consents_shows_who_may_talk_and_until_when() {
+    let terms = Terms { until: None, history_days: None };
+    let consents = vec![
+        Consent { peer: bob(), given: 1_795_000_000, terms, chat_id: None },
+        Consent { peer: bob(), given: 1_795_000_000, terms: TERMS, chat_id: Some(CHAT) },
+    ];
+    let (commands, stdout, value) = both(&["consents"], &[Reply::Consents(consents)]).await;
+    assert_eq!(commands, [Command::Consents]);
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert!(lines[0].starts_with("bob\tany chat\tno end\tkept\t"), "{stdout}");
+    assert!(lines[1].starts_with("bob\tthis chat\t") && lines[1].contains("\t7 days\t"), "{stdout}");
+    let one = json!({
+        "peer": "bob", "standing": false, "chat": CHAT_HEX, "given": "2026-11-18T11:06:40Z",
+        "terms": { "until": "2100-01-01T00:00:00Z", "history_days": 7 },
+    });
+    assert_eq!((&value["consents"][0]["standing"], &value["consents"][1]), (&true.into(), &one));
+    let (_, stdout, value) = both(&["consents"], &[Reply::Consents(vec![])]).await;
+    assert_eq!((stdout.as_str(), value), ("", json!({ "consents": [] })));
 }
 
 #[tokio::test]

@@ -27,6 +27,17 @@ pub(super) struct Decision {
     pub(super) at: u64,
 }
 
+/// What a person accepts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accept {
+    /// The grant; `None`: what was asked.
+    pub(super) terms: Option<IpcTerms>,
+    /// Not only this chat, but also those that follow within the grant.
+    pub(super) is_standing: bool,
+    /// Whether the command waits for the chat.
+    pub(super) wait: bool,
+}
+
 /// A person refused this peer a short while ago. Kept in memory only.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cooling {
@@ -158,9 +169,9 @@ impl<E: Entropy> Core<E> {
         &mut self,
         caller: &Caller,
         peer: &UserName,
-        terms: Option<IpcTerms>,
-        wait: bool,
+        accept: Accept,
     ) -> Result<Outcome, CommandError> {
+        let Accept { terms, is_standing, wait } = accept;
         self.identity()?;
         let (chat_id, state) = self.newest_request(peer)?;
         match state {
@@ -174,7 +185,11 @@ impl<E: Entropy> Core<E> {
         }
         let asked = self.requests.get(&chat_id).map_or(Terms::UNLIMITED, |incoming| incoming.request.terms);
         let granted = terms.map_or(asked, terms_from_ipc);
+        if is_standing {
+            self.has_room_for_consent(peer)?;
+        }
         self.accept(chat_id, granted, caller.who.clone())?;
+        self.keep_consent(chat_id, granted, is_standing);
         Ok(self.accepted(caller, chat_id, wait))
     }
 
@@ -202,6 +217,7 @@ impl<E: Entropy> Core<E> {
             }
         }
         self.cool_down(peer, quietly);
+        self.drop_consent(peer);
         self.refuse(chat_id, quietly, caller.who.clone());
         Ok(Outcome::Now(Reply::Done))
     }
@@ -254,6 +270,7 @@ impl<E: Entropy> Core<E> {
             Some(ResolvedBy::Policy) => " by the policy".into(),
             Some(ResolvedBy::Expiry) => " by its expiry".into(),
             Some(ResolvedBy::Crossing) => " because this user asked too".into(),
+            Some(ResolvedBy::Consent) => " by your consent".into(),
             Some(ResolvedBy::Peer) | None => String::new(),
         };
         let seconds = self.time.unix.saturating_sub(at);

@@ -39,7 +39,7 @@ impl<E: Entropy> Core<E> {
         Ok(outcome)
     }
 
-    fn end_chat(&mut self, chat_id: ChatId) {
+    pub(super) fn end_chat(&mut self, chat_id: ChatId) {
         if let Some(talk) = self.chats.get_mut(&chat_id)
             && !talk.closing
         {
@@ -161,6 +161,11 @@ impl<E: Entropy> Core<E> {
             let (peer, chat_id) = (user_to_ipc(&peer), chat_id_to_ipc(chat_id));
             self.event(Event::ChatEnded { peer, chat_id, reason, undelivered, missing });
         }
+        if reason == EndReason::RestoredCopy {
+            // If it is this side's copy that is old, a consent taken back may be in it again.
+            self.drop_consent(&peer);
+        }
+        self.accept_by_consent(&peer);
     }
 
     /// A chat that never opened is over: so is the request that it came from.

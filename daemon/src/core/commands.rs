@@ -9,6 +9,7 @@ use secchat_proto::crypto::entropy::Entropy;
 use secchat_proto::crypto::signature::SigningKey;
 
 use super::Core;
+use super::answers::Accept;
 use super::asking::Ask;
 use super::io::{Frontend, Output, RequestKey};
 use super::pending::{Ticket, Wait, Waiting};
@@ -99,8 +100,15 @@ impl<E: Entropy> Core<E> {
             Command::Withdraw { peer } => self.withdraw_by_command(&user_from_ipc(&peer)),
             Command::Requests => Ok(self.list_requests()),
             Command::Accept { peer, terms, wait } => {
-                self.accept_by_command(caller, &user_from_ipc(&peer), terms, wait)
+                let accept = Accept { terms, is_standing: false, wait };
+                self.accept_by_command(caller, &user_from_ipc(&peer), accept)
             }
+            Command::AcceptStanding { peer, terms, wait } => {
+                let accept = Accept { terms, is_standing: true, wait };
+                self.accept_by_command(caller, &user_from_ipc(&peer), accept)
+            }
+            Command::Consents => Ok(self.list_consents()),
+            Command::Revoke { peer } => self.revoke(caller, &user_from_ipc(&peer)),
             Command::Refuse { peer, quietly } => {
                 self.refuse_by_command(caller, &user_from_ipc(&peer), quietly)
             }
@@ -288,6 +296,9 @@ fn needs_what_was_saved(command: &Command) -> bool {
         | Command::ConfirmSafetyNumber { .. }
         | Command::Forget { .. }
         | Command::Chats
-        | Command::MarkRead { .. } => true,
+        | Command::MarkRead { .. }
+        | Command::AcceptStanding { .. }
+        | Command::Consents
+        | Command::Revoke { .. } => true,
     }
 }

@@ -36,9 +36,11 @@ impl<E: Entropy> Core<E> {
         for peer in due.map(|(peer, _)| peer.clone()).collect::<Vec<_>>() {
             self.expire_asked(&peer);
         }
+        self.expire_consents();
         let incoming = self.requests.values().map(|request| request.request.expires);
         let outgoing = self.asked.values().map(|asked| asked.request.expires);
-        self.next_expiry = incoming.chain(outgoing).min().unwrap_or(u64::MAX);
+        let consents = self.consents.values().map(|consent| consent.terms.until);
+        self.next_expiry = incoming.chain(outgoing).chain(consents).min().unwrap_or(u64::MAX);
     }
 
     fn expire_incoming(&mut self, chat_id: ChatId) {

@@ -93,6 +93,7 @@ impl<E: Entropy> Core<E> {
                 | RecordKey::Stale(_)
                 | RecordKey::Request(_)
                 | RecordKey::Asked(_)
+                | RecordKey::Consent(_)
                 | RecordKey::Chat(_) => {}
             }
         }

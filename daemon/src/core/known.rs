@@ -54,6 +54,7 @@ impl<E: Entropy> Core<E> {
             self.known.peers.remove(peer);
         }
         self.touch(RecordKey::Peer(peer.clone()));
+        self.check_consent(peer);
     }
 
     pub(super) fn note_crl(&mut self, this_update: u64) {

@@ -4,7 +4,7 @@
 //! the other. [`io`] is the whole surface. Inside, each file owns one subject:
 //! `commands` (dispatch) and `pending` (who waits for what), `locking` (the identity key), `session` (login, back-off)
 //! and `liveness`, `link` (dispatch of the relay's messages), `users` (who is available), `pins` and `trust` (keys),
-//! `requests` and `answers` (others ask), `asking` (this user asks), `chats`, `closing` and `texts` (conversations),
+//! `requests`, `answers` and `consents` (others ask), `asking` (this user asks), `chats`, `closing` and `texts` (conversations),
 //! `view` (snapshot and events), `known` (peers and settings), `record` (what survives), `saving` (what is written when),
 //! `held` (what waits for the disk), `restore` (what comes back), `expiry` (time), `status`.
 //!
@@ -17,6 +17,7 @@ mod backoff;
 mod chats;
 mod closing;
 mod commands;
+mod consents;
 mod expiry;
 mod held;
 pub mod io;
@@ -74,6 +75,8 @@ pub struct Core<E> {
     cooling: BTreeMap<UserName, answers::Cooling>,
     asked: BTreeMap<UserName, asking::Asked>,
     chats: BTreeMap<ChatId, chats::Talk>,
+    /// Who may open further chats without a question.
+    consents: BTreeMap<UserName, record::SavedConsent>,
     pending: pending::Pending,
     view: view::View,
     /// Bytes of unread texts, with those on their way to the disk.
@@ -106,6 +109,7 @@ impl<E: Entropy> Core<E> {
             cooling: BTreeMap::new(),
             asked: BTreeMap::new(),
             chats: BTreeMap::new(),
+            consents: BTreeMap::new(),
             pending: pending::Pending::default(),
             view: view::View::new(time.unix),
             inbox_bytes: 0,

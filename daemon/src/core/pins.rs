@@ -162,6 +162,7 @@ impl<E: Entropy> Core<E> {
             saved.pin = None;
             saved.verified = false;
         });
+        self.drop_consent(peer);
         self.end_under_other_keys(peer, None);
         self.log("peer_forgotten", Some(peer), "");
         self.settle_changed(peer);
@@ -169,7 +170,7 @@ impl<E: Entropy> Core<E> {
         Ok(self.wait_for_save(caller))
     }
 
-    fn can_keep(&self, peer: &UserName) -> Result<(), CommandError> {
+    pub(super) fn can_keep(&self, peer: &UserName) -> Result<(), CommandError> {
         if self.settings.user.as_ref() == Some(peer) {
             return Err(CommandError::Invalid { why: format!("{peer} is this user") });
         }

@@ -27,6 +27,8 @@ pub enum Record {
     Sent(ChatId, u64, String),
     /// A text that nobody has read.
     Unread(ChatId, Message),
+    /// What a person granted this peer beyond one chat.
+    Consent(UserName, SavedConsent),
 }
 
 /// What a record is about.
@@ -48,6 +50,8 @@ pub enum RecordKey {
     Sent(ChatId, u64),
     /// [`Record::Unread`], by its number.
     Unread(ChatId, u64),
+    /// [`Record::Consent`].
+    Consent(UserName),
 }
 
 impl Record {
@@ -63,6 +67,7 @@ impl Record {
             Self::Chat(chat) => RecordKey::Chat(chat.context.request.chat_id),
             Self::Sent(chat_id, id, _) => RecordKey::Sent(*chat_id, *id),
             Self::Unread(chat_id, message) => RecordKey::Unread(*chat_id, message.id),
+            Self::Consent(peer, _) => RecordKey::Consent(peer.clone()),
         }
     }
 }
@@ -105,6 +110,17 @@ pub struct SavedPeer {
     pub policy: Option<Policy>,
     /// Nothing of this peer gets through.
     pub blocked: bool,
+}
+
+/// A consent that is wider than one chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedConsent {
+    /// The peer's key that it was given to.
+    pub key: PublicKey,
+    /// The grant that it was given with: no chat under it is wider.
+    pub terms: Terms,
+    /// When: Unix seconds.
+    pub given: u64,
 }
 
 /// A request of somebody else; its answer stands until it expires.

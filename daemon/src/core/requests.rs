@@ -185,6 +185,9 @@ impl<E: Entropy> Core<E> {
             let accepted = self.accept(chat_id, asked_terms.min(&own), ResolvedBy::Crossing);
             return self.warn_if_failed(&peer, &accepted);
         }
+        if self.accept_by_consent(&peer) {
+            return;
+        }
         match verdict {
             Policy::Ask => {}
             Policy::Accept => {
@@ -196,7 +199,11 @@ impl<E: Entropy> Core<E> {
         }
     }
 
-    fn warn_if_failed(&mut self, peer: &UserName, accepted: &Result<(), secchat_ipc::CommandError>) {
+    pub(super) fn warn_if_failed(
+        &mut self,
+        peer: &UserName,
+        accepted: &Result<(), secchat_ipc::CommandError>,
+    ) {
         if let Err(error) = accepted {
             self.warn("accept_failed", Some(peer), error.to_string());
         }

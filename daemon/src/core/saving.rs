@@ -189,6 +189,7 @@ impl<E: Entropy> Core<E> {
                 let text = self.chats.get(chat_id)?.chat.kept_text(*id)?;
                 Some(Record::Sent(*chat_id, *id, text.to_owned()))
             }
+            RecordKey::Consent(peer) => Some(Record::Consent(peer.clone(), self.consents.get(peer)?.clone())),
             RecordKey::Unread(chat_id, id) => {
                 self.unread_text(*chat_id, *id).map(|message| Record::Unread(*chat_id, message.clone()))
             }

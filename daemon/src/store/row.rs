@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::convert::{chat_id_from_ipc, chat_id_to_ipc, terms_from_ipc, terms_to_ipc};
-use crate::core::record::{KeptAnswer, Record, SavedPeer, SavedRequest, SavedSettings};
+use crate::core::record::{KeptAnswer, Record, SavedConsent, SavedPeer, SavedRequest, SavedSettings};
 
 /// The bytes of a record, filled with zeros to a power of two, so that its length tells little.
 pub(super) fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
@@ -42,6 +42,7 @@ enum Row {
     Chat(Box<ChatRow>),
     Sent { chat_id: IpcChatId, id: u64, text: Zeroizing<String> },
     Unread(Message),
+    Consent { peer: String, key: Vec<u8>, terms: Terms, given: u64 },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -112,6 +113,12 @@ impl From<&Record> for Row {
                 Self::Sent { chat_id: chat_id_to_ipc(*chat_id), id: *id, text: Zeroizing::new(text.clone()) }
             }
             Record::Unread(_, message) => Self::Unread(message.clone()),
+            Record::Consent(peer, SavedConsent { key, terms, given }) => Self::Consent {
+                peer: peer.to_string(),
+                key: key.as_der().to_vec(),
+                terms: terms_to_ipc(*terms),
+                given: *given,
+            },
         }
     }
 }
@@ -139,6 +146,10 @@ impl Row {
                 Record::Sent(chat_id_from_ipc(chat_id)?, id, text.as_str().to_owned())
             }
             Self::Unread(message) => Record::Unread(chat_id_from_ipc(message.chat_id)?, message),
+            Self::Consent { peer, key, terms, given } => {
+                let key = PublicKey::from_der(&key).ok()?;
+                Record::Consent(name(&peer)?, SavedConsent { key, terms: terms_from_ipc(terms), given })
+            }
         })
     }
 }

@@ -13,7 +13,7 @@ use secchat_proto::wire::request::{RequestToTalk, Terms};
 
 use super::*;
 use crate::convert::chat_id_to_ipc;
-use crate::core::record::{KeptAnswer, SavedPeer, SavedRequest, SavedSettings};
+use crate::core::record::{KeptAnswer, SavedConsent, SavedPeer, SavedRequest, SavedSettings};
 use crate::permissions::private_tempdir;
 
 fn name(text: &str) -> UserName {
@@ -87,6 +87,10 @@ fn every_kind() -> Vec<Record> {
         chat(50, 3),
         Record::Sent(chat_id(50), 2, "on its way".to_owned()),
         unread(50, 4, "a secret word"),
+        Record::Consent(
+            name("frank"),
+            SavedConsent { key, terms: Terms { until: 8, history_days: 0 }, given: 2 },
+        ),
     ]);
     records
 }

@@ -17,7 +17,7 @@ mod wording;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use secchat_ipc::types::{ChatId, ChatState, KeyTrust};
+use secchat_ipc::types::{ChatId, ChatState, KeyTrust, ResolvedBy};
 use secchat_ipc::{CommandError, Event, Snapshot, UserName};
 
 use crate::config::Settings;
@@ -39,7 +39,7 @@ pub struct Core {
     busy: BTreeSet<Subject>,
     /// Why the last task about this peer failed.
     failures: BTreeMap<UserName, (ChatId, String)>,
-    /// Chats that were accepted here, until that they are open has been told.
+    /// Chats that were accepted here or by a consent, until that they are open has been told.
     accepted: BTreeMap<UserName, ChatId>,
     /// Senders whose texts some open chat window may be about to read.
     settling: BTreeMap<UserName, Instant>,
@@ -163,6 +163,10 @@ impl Core {
             } else if self.loud.len() < LOUD_PEERS {
                 self.loud.insert(peer.clone());
             }
+        }
+        // Who comes in by a consent that was given before is never let in unseen.
+        if let Event::RequestResolved { peer, chat_id, by: ResolvedBy::Consent, .. } = event {
+            self.accepted.insert(peer.clone(), *chat_id);
         }
         if let Event::MessageReceived(message) = event
             && !self.board.has(&Subject::Texts(message.peer.clone()))

@@ -1,6 +1,7 @@
 //! Several cores around an ideal relay, on a virtual clock.
 
 mod chats;
+mod consents;
 mod keys;
 mod properties;
 mod relay;

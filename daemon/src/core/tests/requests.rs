@@ -23,7 +23,7 @@ fn responses(world: &mut World, user: &str) -> Vec<Answer> {
         .collect()
 }
 
-fn last_rtt(world: &mut World, user: &str) -> Vec<u8> {
+pub(super) fn last_rtt(world: &mut World, user: &str) -> Vec<u8> {
     let sent = world.node(user).sent.iter().rev();
     sent.clone()
         .find_map(|m| if let LinkMessage::Rtt { request, .. } = m { Some(request.clone()) } else { None })
@@ -31,7 +31,7 @@ fn last_rtt(world: &mut World, user: &str) -> Vec<u8> {
 }
 
 /// The relay shows a request (again).
-fn show(world: &mut World, to: &str, from: &str, request: Vec<u8>) {
+pub(super) fn show(world: &mut World, to: &str, from: &str, request: Vec<u8>) {
     let public_key = world.relay.keys[&name(from)].clone();
     world.input(to, Input::LinkMessage(LinkMessage::PeerKey { name: name(from), public_key }));
     world.input(to, Input::LinkMessage(LinkMessage::Rtt { name: name(from), request }));

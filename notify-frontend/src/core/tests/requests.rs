@@ -264,6 +264,17 @@ fn what_became_of_an_accept_is_told() {
 }
 
 #[test]
+fn who_comes_in_by_an_earlier_consent_is_told() {
+    let mut desk = Desk::dunst();
+    let (peer, chat_id, by) =
+        (name("alice"), request("alice", KeyTrust::Pinned).chat_id, ResolvedBy::Consent);
+    desk.event(asks("alice"));
+    desk.event(Event::RequestResolved { peer, chat_id, resolution: Resolution::Accepted, by });
+    desk.event(chat("alice", KeyTrust::Pinned));
+    assert_eq!(desk.summaries(), ["The chat with alice is open"]);
+}
+
+#[test]
 fn an_accept_that_fails_says_why_and_can_be_tried_again() {
     let mut desk = Desk::dunst();
     desk.event(asks("alice"));
