@@ -23,7 +23,7 @@ use crate::logging::events;
 use crate::logging::names::Names;
 use crate::login::{self, LoginError, Proven};
 use crate::metrics::Metrics;
-use crate::outbox::outbox;
+use crate::outbox::{outbox, wipe};
 use crate::reading::{Due, ReadingPace, Silence};
 use crate::router::{Input, Link, Opened, moment};
 use crate::shutdown::Stopping;
@@ -225,6 +225,7 @@ impl<R: AsyncRead + Unpin> Reader<'_, R> {
                 (frames, bytes) = (frames.saturating_add(1), bytes.saturating_add(record.len()));
                 self.opener.open(record, &mut plaintext)?;
                 let message = LinkMessage::decode(&plaintext, Direction::FromClient)?;
+                wipe(&mut plaintext);
                 let now = Instant::now();
                 silence.note_record(now);
                 if self.pace.admit(&message, now).await {

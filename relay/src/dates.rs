@@ -170,11 +170,14 @@ impl fmt::Display for Reminder {
     }
 }
 
-/// A span of time in days, or in hours when it is short.
-fn span(seconds: u64) -> String {
+/// A span of time in days, or in hours or minutes when it is short.
+pub(crate) fn span(seconds: u64) -> String {
+    const SECONDS_PER_MINUTE: u64 = 60;
     const SECONDS_PER_HOUR: u64 = 3_600;
-    let (count, unit) = match seconds.div_ceil(SECONDS_PER_HOUR) {
-        hours @ 0..48 => (hours, "hour"),
+    const TWO_DAYS: u64 = 2 * SECONDS_PER_DAY;
+    let (count, unit) = match seconds {
+        0..SECONDS_PER_HOUR => (seconds.div_ceil(SECONDS_PER_MINUTE), "minute"),
+        SECONDS_PER_HOUR..TWO_DAYS => (seconds.div_ceil(SECONDS_PER_HOUR), "hour"),
         _ => (seconds.div_ceil(SECONDS_PER_DAY), "day"),
     };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })

@@ -1,4 +1,4 @@
-//! The task that tells when certificate and CRL end: it asks [`crate::dates`] every hour, and when they are replaced.
+//! The task that looks at the clock: it tells when certificate and CRL end ([`crate::dates`]), and when the clock was set.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,25 +6,35 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, warn};
 
-use crate::dates::{Dates, Reminder, Reminders};
+use crate::clock::{Clock, Look};
+use crate::dates::{Dates, Reminder, Reminders, span};
 use crate::logging::events;
 use crate::reload::snapshot::Snapshot;
-use crate::router::moment;
 
-/// Logs each reminder once, until the files' sender is gone.
+/// Logs each reminder and each jump once, until the files' sender is gone.
 pub(crate) async fn run(mut in_force: watch::Receiver<Arc<Snapshot>>) {
     let mut reminders = Reminders::default();
+    let mut clock = Clock::new(Look::now());
+    let mut dates = dates(&mut in_force);
     loop {
-        let dates = {
-            let credentials = Arc::clone(&in_force.borrow_and_update().credentials);
-            Dates::of(&credentials.certificate, &credentials.crl)
-        };
-        reminders.due(&dates, moment().unix).iter().for_each(tell);
+        let look = Look::now();
+        if let Some(seconds) = clock.note(look) {
+            tell_jump(seconds);
+        }
+        reminders.due(&dates, look.unix).iter().for_each(tell);
         tokio::select! {
-            changed = in_force.changed() => if changed.is_err() { return },
+            changed = in_force.changed() => match changed {
+                Ok(()) => dates = self::dates(&mut in_force),
+                Err(_) => return,
+            },
             () = tokio::time::sleep(BETWEEN_LOOKS) => {}
         }
     }
+}
+
+fn dates(in_force: &mut watch::Receiver<Arc<Snapshot>>) -> Dates {
+    let credentials = Arc::clone(&in_force.borrow_and_update().credentials);
+    Dates::of(&credentials.certificate, &credentials.crl)
 }
 
 fn tell(reminder: &Reminder) {
@@ -36,5 +46,15 @@ fn tell(reminder: &Reminder) {
     }
 }
 
-/// Not until the next date: the wall clock may be set meanwhile.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(3_600);
+fn tell_jump(seconds: i64) {
+    let (by, direction) = (span(seconds.unsigned_abs()), if seconds < 0 { "back" } else { "ahead" });
+    warn!(
+        message_id = events::CLOCK_JUMPED,
+        seconds,
+        "this machine's clock was set {direction} by {by}: sessions and chats go on, but requests to talk are dropped \
+         while it is wrong"
+    );
+}
+
+/// Looking costs nothing; nobody should wonder for long why requests do not arrive.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);

@@ -5,11 +5,13 @@
 //! [`config`], [`credentials`] and [`user_list`] are what the operator gives, `reload` takes it in while the relay runs;
 //! [`init`] makes it, [`user_command`] and [`renewal`] change it.
 
+mod accepting;
 pub mod admin;
 mod admission;
 mod bucket;
 pub mod check;
 pub mod cli;
+mod clock;
 pub mod config;
 mod connection;
 pub mod credentials;

@@ -13,8 +13,9 @@ use secchat_proto::wire::login::RejectReason;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::{Id, JoinError, JoinSet};
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
+use crate::accepting::{Accepting, Remedy, remedy};
 use crate::admission::{Admission, Origin};
 use crate::bucket::SharedBucket;
 use crate::connection;
@@ -78,8 +79,7 @@ pub(crate) struct Supervisor {
     tasks: JoinSet<()>,
     sessions: HashMap<Id, (SessionId, Origin)>,
     last: u64,
-    /// An accept has failed, and none has succeeded since.
-    is_starved: bool,
+    accepting: Accepting,
     /// There was no room for another connection.
     is_full: bool,
 }
@@ -95,7 +95,7 @@ impl Supervisor {
             tasks: JoinSet::new(),
             sessions: HashMap::new(),
             last: 0,
-            is_starved: false,
+            accepting: Accepting::default(),
             is_full: false,
         }
     }
@@ -159,17 +159,23 @@ impl Supervisor {
     async fn take(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         match accepted {
             Ok((stream, address)) => {
-                self.is_starved = false;
+                if self.accepting.note_success() {
+                    info!(message_id = events::ACCEPTS_AGAIN, "connections are accepted again");
+                }
                 self.admit(stream, address);
             }
-            // A client that has gone already is no trouble of ours.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => {
-                if !std::mem::replace(&mut self.is_starved, true) {
-                    warn!(message_id = events::CANNOT_ACCEPT, %error, "cannot accept connections; trying again until it works");
+            Err(error) => match self.accepting.note_failure(&error) {
+                Remedy::PassOver => debug!(%error, "a connection has gone before it was accepted"),
+                Remedy::Pause { tell } => {
+                    if tell {
+                        warn!(
+                            message_id = events::CANNOT_ACCEPT, %error, remedy = remedy(&error),
+                            "cannot accept connections; trying again until it works"
+                        );
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+            },
         }
     }
 

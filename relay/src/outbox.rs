@@ -65,6 +65,13 @@ pub(crate) enum WriteError {
     RouterGone,
 }
 
+/// Empties a link's buffer so that nothing of a message stays in it: a quiet link would keep the name of somebody who has
+/// gone long since.
+pub(crate) fn wipe(plaintext: &mut Vec<u8>) {
+    plaintext.fill(0);
+    plaintext.clear();
+}
+
 /// An outbox, the router's end of it, and the way for the link's own reader (Ping, Pong).
 pub(crate) fn outbox(limits: &Limits) -> (Outbox, OutboxHandle, mpsc::Sender<LinkMessage>) {
     let (queue, messages) = mpsc::channel(limits.link_channel_messages());
@@ -216,13 +223,14 @@ impl<'a, W: AsyncWrite + Unpin> Writer<'a, W> {
     }
 
     fn seal(&mut self, message: &LinkMessage) -> Result<(), WriteError> {
-        self.plaintext.clear();
         message.encode(&mut self.plaintext);
         let body_bytes = self.plaintext.len().saturating_add(RECORD_OVERHEAD_BYTES);
         let length = u16::try_from(body_bytes).map_err(|_| secchat_proto::Error::Exhausted)?;
         self.buffer.extend_from_slice(&length.to_be_bytes());
         self.frames = self.frames.saturating_add(1);
-        Ok(self.sealer.seal(&self.plaintext, &mut self.buffer)?)
+        let sealed = self.sealer.seal(&self.plaintext, &mut self.buffer);
+        wipe(&mut self.plaintext);
+        Ok(sealed?)
     }
 
     /// Writes what is sealed. Cancel-safe: what was written is not written again.

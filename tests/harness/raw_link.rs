@@ -2,6 +2,7 @@
 //! as whoever holds it wants.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use secchat_proto::UserName;
@@ -60,7 +61,16 @@ pub struct RawListener {
 /// When the files are none.
 #[must_use]
 pub fn anchors(pki: &Pki) -> TrustAnchors {
-    let pem = std::fs::read(pki.path("ca.pem")).expect("the CA");
+    anchors_in(&pki.path("ca.pem"))
+}
+
+/// The same, by a CA's file.
+///
+/// # Panics
+/// When it is none.
+#[must_use]
+pub fn anchors_in(ca: &Path) -> TrustAnchors {
+    let pem = std::fs::read(ca).expect("the CA");
     let ca = openssl::x509::X509::from_pem(&pem).expect("the CA");
     TrustAnchors {
         ca_certificate: ca.to_der().expect("DER"),

@@ -1,5 +1,6 @@
-//! dist/Containerfile, as far as it can be tried where no container engine runs: its instructions are ones that there
-//! are, what it runs parses, what it copies is what it builds, and the relay understands the commands that it is given.
+//! dist/Containerfile, as far as it can be tried in a moment: its instructions are ones that there are, what it runs
+//! parses, what it copies is what it builds, and the relay understands the commands that it is given. `dist/test-image`
+//! builds the image and runs it.
 
 use std::path::Path;
 use std::process::Command;

@@ -60,6 +60,35 @@ async fn another_key_in_a_key_file() {
 }
 
 #[tokio::test]
+async fn a_key_file_that_is_written_in_every_way() {
+    let mut relay = LiveRelay::start_with(with_key_files).await;
+    let mut alice = relay.login("alice").await;
+    for script in [
+        "cat NEW > KEY",
+        "cp NEW KEY",
+        "mv NEW KEY",
+        "line=$(sed -n 2p NEW); sed -i \"2s|.*|$line|\" KEY",
+        "vim -N -u NONE -es --cmd 'set backup backupcopy=no backupskip=' -c '%!cat NEW' -c 'wq' KEY",
+        "emacs -Q --batch KEY --eval '(progn (erase-buffer) (insert-file-contents \"../NEW\") (save-buffer))'",
+        "rsync --checksum NEW KEY",
+        "mv NEW elsewhere; ln -sfn ../elsewhere KEY",
+        // As Kubernetes does with a folder of keys.
+        "mkdir -p keys/..2; mv NEW keys/..2/key; ln -s ..2 keys/..new; mv -T keys/..new keys/..data; \
+         ln -sfn ..data/key KEY",
+        "mkdir -p keys/..3; mv NEW keys/..3/key; ln -s ..3 keys/..new; mv -T keys/..new keys/..data",
+    ] {
+        let mut carol = relay.login("carol").await;
+        let key = PKey::generate_ed25519().expect("a key");
+        relay.write("new", key.public_key_to_pem().expect("PEM"));
+        relay.shell(&script.replace("NEW", "new").replace("KEY", "keys/carol_pubkey.pem")).await;
+        relay.keys.insert("carol", key);
+        carol.is_logged_out(LogoutReason::Removed).await;
+    }
+    relay.login("carol").await;
+    alice.is_undisturbed().await;
+}
+
+#[tokio::test]
 async fn a_renewed_certificate_is_for_new_logins_and_sessions_stay() {
     let relay = LiveRelay::start().await;
     let mut carol = relay.login("carol").await;

@@ -1,15 +1,15 @@
 //! A relay with files that `secchat-relay init` made, and what its relay does with it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 
 use openssl::pkey::{PKey, Private};
-use secchat_e2e::{CtlOutput, Process, binary, public_key_base64};
+use secchat_e2e::raw_link::{RawUser, anchors_in};
+use secchat_e2e::{CtlOutput, LoginOutcome, Process, WireClient, binary, public_key_base64};
+use secchat_proto::crypto::signature::SigningKey;
 use tempfile::TempDir;
-
-use secchat_e2e::{LoginOutcome, WireClient};
 
 /// A running relay and the keys of its users.
 pub(crate) struct LiveRelay {
@@ -98,6 +98,17 @@ impl LiveRelay {
         self.login_at(self.address, name, &self.keys[name]).await
     }
 
+    /// A user who speaks as badly as it wants, and whose links may break.
+    pub(crate) fn raw_user(&self, name: &str) -> RawUser {
+        RawUser {
+            relay: self.address,
+            anchors: anchors_in(&self.path("ca.pem")),
+            name: name.parse().expect("a name"),
+            key: SigningKey::from_pkey(self.keys[name].clone()).expect("a permitted key"),
+            from: Ipv4Addr::LOCALHOST,
+        }
+    }
+
     pub(crate) async fn login_at(
         &self,
         address: SocketAddr,
@@ -107,6 +118,16 @@ impl LiveRelay {
         let ca = std::fs::read(self.path("ca.pem")).expect("the CA");
         WireClient::login(address, &ca, (name, key)).await
     }
+}
+
+/// Has another program start a command: `wrapper` is its own command line, which the command follows.
+pub(crate) fn under(command: &mut Command, wrapper: &[&str]) {
+    let mut outer = Command::new(wrapper[0]);
+    outer.args(&wrapper[1..]).arg(command.get_program()).args(command.get_args());
+    outer.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    outer.current_dir(command.get_current_dir().expect("the relay's folder"));
+    *command = outer;
 }
 
 /// A relay's folder, before it runs.

@@ -61,7 +61,19 @@ async fn vim_that_renames_and_keeps_a_backup() {
     .await;
 }
 
-/// What Emacs does: the old file becomes the backup, and a new one takes its name.
+/// The old file becomes the backup, and a new one takes its name; a careful one is written beside and renamed; one that is
+/// careful about links is copied to the backup and written in place.
+#[tokio::test]
+async fn emacs() {
+    for settings in ["make-backup-files t", "file-precious-flag t", "backup-by-copying t"] {
+        changes_the_list_by(&format!(
+            "emacs -Q --batch LIST --eval '(progn (setq backup-inhibited nil backup-enable-predicate (lambda (_) t) {settings}) (erase-buffer) (insert-file-contents \"NEW\") \
+             (save-buffer))'; test -e LIST~"
+        ))
+        .await;
+    }
+}
+
 #[tokio::test]
 async fn a_rename_to_a_backup_and_a_new_file() {
     changes_the_list_by("mv LIST LIST~; cat NEW > LIST").await;
@@ -94,7 +106,9 @@ async fn install() {
 
 #[tokio::test]
 async fn rsync() {
-    changes_the_list_by("rsync --checksum NEW LIST").await;
+    for how in ["", "--inplace", "--delay-updates"] {
+        changes_the_list_by(&format!("rsync --checksum {how} NEW LIST")).await;
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ pub(crate) const QUEUE_FULL: &str = "641af67afb18077f6f79b6ddeed9028d";
 pub(crate) const CONNECTIONS_FULL: &str = "e0c88cd6a9be101146a2b8e1406a50ce";
 /// Connections cannot be accepted.
 pub(crate) const CANNOT_ACCEPT: &str = "fc267e0d0c0ccf62d831038e435a1782";
+/// Connections are accepted again.
+pub(crate) const ACCEPTS_AGAIN: &str = "743010c5a797c5cceeddfcbc0e76803c";
 /// A connection failed by a bug in the relay.
 pub(crate) const CONNECTION_BUG: &str = "da2b1e5b34d7f3bdfe6a0d5296d43c0a";
 /// Something with certificate or CRL.
@@ -31,6 +33,8 @@ pub(crate) const NO_USERS: &str = "02b0e616f6c6bd2836ff97f21f088329";
 pub(crate) const ENDS_SOON: &str = "5d3a8241be8f6d385774863e21bda95a";
 /// Certificate or CRL have ended.
 pub(crate) const HAS_ENDED: &str = "5f0d5c4edfc3d448bc43174f987b92c7";
+/// The clock was set.
+pub(crate) const CLOCK_JUMPED: &str = "cbdf60d644aa15f93f836b4b22b55cb2";
 /// The files were read again.
 pub(crate) const RELOADED: &str = "1a7c28ad4917a23ca77ca93797cbefe4";
 /// The files have errors.
