@@ -18,6 +18,7 @@ mod exit_codes;
 mod frontends;
 mod key_change;
 mod link;
+mod lost_key;
 mod man_pages;
 mod packages;
 mod passphrase;

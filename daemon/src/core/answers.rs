@@ -173,15 +173,16 @@ impl<E: Entropy> Core<E> {
     ) -> Result<Outcome, CommandError> {
         let Accept { terms, is_standing, wait } = accept;
         self.identity()?;
+        // What came under the other key is kept back, so the newest request is an older one.
+        if self.changed.contains_key(peer) {
+            return Err(CommandError::KeyChanged { peer: user_to_ipc(peer) });
+        }
         let (chat_id, state) = self.newest_request(peer)?;
         match state {
             State::Pending | State::Later | State::Refused { .. } => {}
             State::Accepted(..) | State::Spent(_) | State::Withdrawn { .. } => {
                 return Err(self.already_resolved(peer, &state));
             }
-        }
-        if self.changed.contains_key(peer) {
-            return Err(CommandError::KeyChanged { peer: user_to_ipc(peer) });
         }
         let asked = self.requests.get(&chat_id).map_or(Terms::UNLIMITED, |incoming| incoming.request.terms);
         let granted = terms.map_or(asked, terms_from_ipc);
