@@ -10,14 +10,14 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use args::{
-    AcceptArgs, ChatArgs, ChatterArgs, ConsentedArgs, ForgetArgs, InitArgs, KeyKind, KeygenArgs, NewKeyArgs,
-    PeersArgs, PeersVerb, PolicyArgs, ReadArgs, RefuseArgs, RequesterArgs, RttArgs, SendArgs, Shell,
-    TermsArgs, UnlockArgs, UserArgs, VerifyArgs,
+    AcceptArgs, ChatArgs, ChatterArgs, ConsentedArgs, DndArgs, DndWord, ForgetArgs, InitArgs, KeyKind,
+    KeygenArgs, NewKeyArgs, PeersArgs, PeersVerb, PolicyArgs, ReadArgs, RefuseArgs, RequesterArgs, RttArgs,
+    SendArgs, Shell, TermsArgs, UnlockArgs, UserArgs, VerifyArgs,
 };
 pub(crate) use seeing::{ConfigVerb, EventKind, StatusArgs, WatchArgs};
 #[cfg(test)]
 pub(crate) use value::History;
-pub(crate) use value::{PolicyWord, policy_word};
+pub(crate) use value::{HoursWord, PolicyWord, policy_word};
 
 /// Secure one-to-one chat in which nobody can talk to you until you accept
 ///
@@ -137,6 +137,12 @@ pub(crate) enum Verb {
     Available,
     /// Be unlisted: nobody can ask you, you can still ask
     Hidden,
+    /// Show or set do not disturb: no popups and no sounds, while all arrives and waits
+    ///
+    /// It is on from `on` to `off`, for the time of --for, and in the hours of --between. `off` during the hours is for
+    /// the rest of them. Only the warning that somebody's key changed still shows. What programs see does not change:
+    /// `watch` prints every event and runs every command of --exec, which can ask `status --format '{dnd}'`.
+    Dnd(DndArgs),
     /// Show or set what happens to requests, of one user or in general
     Policy(PolicyArgs),
     /// Let nothing of a user through, without telling them

@@ -24,6 +24,7 @@ pub(crate) fn kind(event: &Event) -> EventKind {
         Event::MessagesRead { .. } => EventKind::MessagesRead,
         Event::TrustChanged { .. } => EventKind::TrustChanged,
         Event::UsersChanged { .. } => EventKind::UsersChanged,
+        Event::DoNotDisturbChanged(_) => EventKind::DoNotDisturbChanged,
     }
 }
 
@@ -39,7 +40,10 @@ pub(crate) fn peer(event: &Event) -> Option<&UserName> {
         | Event::ChatEnded { peer, .. }
         | Event::MessagesDelivered { peer, .. }
         | Event::TrustChanged { peer, .. } => Some(peer),
-        Event::StatusChanged(_) | Event::MessagesRead { .. } | Event::UsersChanged { .. } => None,
+        Event::StatusChanged(_)
+        | Event::MessagesRead { .. }
+        | Event::UsersChanged { .. }
+        | Event::DoNotDisturbChanged(_) => None,
     }
 }
 
@@ -102,6 +106,7 @@ fn named(event: &Event) -> (&'static str, Value) {
         Event::UsersChanged { came, went } => {
             ("users_changed", json!({ "came": names(came), "went": names(went) }))
         }
+        Event::DoNotDisturbChanged(state) => ("do_not_disturb_changed", view::do_not_disturb(*state)),
     }
 }
 
@@ -152,6 +157,7 @@ pub(crate) fn sentence(event: &Event) -> String {
         Event::UsersChanged { came, went } => {
             format!("available: came [{}], went [{}]", names(came).join(" "), names(went).join(" "))
         }
+        Event::DoNotDisturbChanged(state) => view::quiet_for_people(*state),
     }
 }
 

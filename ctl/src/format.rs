@@ -37,7 +37,7 @@ impl PartialEq for Field {
 impl Eq for Field {}
 
 /// Every field there is.
-pub(crate) const FIELDS: [Field; 11] = [
+pub(crate) const FIELDS: [Field; 12] = [
     Field {
         name: "state",
         meaning: "the one word that matters most: setup, locked, offline, key_changed, request, unread or quiet",
@@ -93,9 +93,19 @@ pub(crate) const FIELDS: [Field; 11] = [
         meaning: "available or hidden",
         value: |state| view::reachability_word(state.status.reachability).to_owned(),
     },
+    Field {
+        name: "dnd",
+        meaning: "on while you do not want to be disturbed, else off",
+        value: |state| if state.do_not_disturb.on { "on" } else { "off" }.to_owned(),
+    },
 ];
 
 impl Format {
+    /// Whether this field is in the line.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Field(field) if field.name == name))
+    }
+
     /// The line for a state.
     pub(crate) fn fill(&self, state: &Snapshot) -> String {
         let piece = |piece: &Piece| match piece {

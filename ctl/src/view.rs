@@ -3,12 +3,12 @@
 //! JSON fields are only ever added. Times are RFC 3339 in UTC, ids are strings, absence is null.
 
 use secchat_ipc::types::{
-    ChatState, ChatSummary, Consent, IncomingRequest, KeyTrust, LinkState, LockState, Message,
+    ChatState, ChatSummary, Consent, DoNotDisturb, IncomingRequest, KeyTrust, LinkState, LockState, Message,
     OutgoingRequest, Peer, Policy, Reachability, RequestState, Status, Terms,
 };
 use serde_json::{Value, json};
 
-use crate::time::{relative, rfc3339, rough};
+use crate::time::{local, relative, rfc3339, rough};
 
 pub(crate) fn terms(terms: Terms) -> Value {
     json!({ "until": terms.until.map(rfc3339), "history_days": terms.history_days })
@@ -101,6 +101,14 @@ pub(crate) fn consent(consent: &Consent) -> Value {
     })
 }
 
+pub(crate) fn do_not_disturb(state: DoNotDisturb) -> Value {
+    json!({
+        "on": state.on,
+        "until": state.until.map(rfc3339),
+        "hours": state.hours.map(|hours| hours.to_string()),
+    })
+}
+
 pub(crate) fn lock_word(lock: LockState) -> &'static str {
     match lock {
         LockState::Locked => "locked",
@@ -186,6 +194,14 @@ pub(crate) fn terms_for_people(terms: Terms, now: u64) -> String {
         Some(days) => format!("history {days} days"),
     };
     format!("{until}, {history}")
+}
+
+/// Do not disturb, in words for a person.
+pub(crate) fn quiet_for_people(state: DoNotDisturb) -> String {
+    let word = if state.on { "on" } else { "off" };
+    let until = state.until.map(|until| format!(" until {}", local(until))).unwrap_or_default();
+    let hours = state.hours.map(|hours| format!(" (every day {hours})")).unwrap_or_default();
+    format!("do not disturb: {word}{until}{hours}")
 }
 
 /// For how long texts may be kept, in a column of that name.

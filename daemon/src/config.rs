@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secchat_ipc::paths::Paths;
+use secchat_ipc::types::QuietHours;
 use secchat_proto::UserName;
 use secchat_proto::crypto::kem::Suites;
 
@@ -53,6 +54,8 @@ pub struct Config {
     pub askpass: Option<PathBuf>,
     /// When to lock without being told.
     pub lock_on: LockOn,
+    /// The hours of every day in which frontends keep quiet.
+    pub quiet_hours: Option<QuietHours>,
     /// Bounds that a person may choose.
     pub limits: Limits,
 }
@@ -156,6 +159,7 @@ impl Config {
                 suspend: top(layers, |l| &l.lock_on_suspend).is_some_and(|s| s.value),
                 screen_lock: top(layers, |l| &l.lock_on_screen_lock).is_some_and(|s| s.value),
             },
+            quiet_hours: top(layers, |l| &l.quiet_hours).map(|s| s.parse(|text| text.parse())).transpose()?,
             limits: Limits::from_layers(layers)?,
             paths,
             flags,
@@ -176,6 +180,7 @@ impl Config {
             max_inbox_bytes: self.limits.inbox_bytes,
             max_incoming_requests: self.limits.incoming_requests,
             cool_down: self.limits.cool_down,
+            quiet_hours: self.quiet_hours,
         }
     }
 }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use secchat_ipc::types::Passphrase;
 use secchat_ipc::{Command, CommandError, Event, Reply, Request};
 use secchat_proto::crypto::entropy::OsEntropy;
@@ -91,6 +92,7 @@ pub(crate) struct Hub {
     is_saving: bool,
     is_stopping: bool,
     pending: VecDeque<Input>,
+    zone: TimeZone,
 }
 
 /// The link that the core knows of.
@@ -128,7 +130,8 @@ impl Hub {
             sleep: SleepWatch::new(),
             is_saving: false,
             is_stopping: false,
-            pending: VecDeque::new(),
+            pending: VecDeque::from([Input::Zone(TimeZone::system())]),
+            zone: TimeZone::system(),
         };
         (hub, sender)
     }
@@ -145,7 +148,10 @@ impl Hub {
                 Some(done) = self.work.join_next() => self.take_work(done),
                 Some(ended) = self.links.join_next() => self.take_link_end(&ended),
                 () = sleep_until(look) => {}
-                () = sleep_until(timer) => self.core.handle_timeout(clock::now()),
+                () = sleep_until(timer) => {
+                    self.look_for_zone();
+                    self.core.handle_timeout(clock::now());
+                }
                 _ = shutdown.wait_for(|stop| *stop) => {
                     crate::service::tell_stopping();
                     break;
@@ -168,6 +174,15 @@ impl Hub {
                     break;
                 }
             }
+        }
+    }
+
+    /// A laptop travels: the core's hours are local ones. The library looks at the system's setting now and then.
+    fn look_for_zone(&mut self) {
+        let zone = TimeZone::system();
+        if zone != self.zone {
+            self.zone = zone.clone();
+            self.core.handle(Input::Zone(zone), clock::now());
         }
     }
 

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::UserName;
-use crate::types::{ChatId, Passphrase, Policy, Terms};
+use crate::types::{ChatId, Passphrase, Policy, QuietChange, Terms};
 
 /// A command with the id that its reply will carry and its time limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,4 +173,9 @@ pub enum Command {
         /// Whose.
         peer: UserName,
     },
+    /// → [`Reply::DoNotDisturb`](crate::Reply::DoNotDisturb): whether frontends keep quiet now. Asked after
+    /// [`Self::Subscribe`], it completes the state: a snapshot has no place for it.
+    DoNotDisturb,
+    /// Changes that; → `Done` once saved.
+    SetDoNotDisturb(QuietChange),
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::UserName;
 use crate::types::{
-    ChatId, ChatSummary, EndReason, IncomingRequest, KeyTrust, Message, OutgoingRequest, Resolution,
-    ResolvedBy, Status,
+    ChatId, ChatSummary, DoNotDisturb, EndReason, IncomingRequest, KeyTrust, Message, OutgoingRequest,
+    Resolution, ResolvedBy, Status,
 };
 
 /// A change. Append-only.
@@ -84,4 +84,6 @@ pub enum Event {
         /// Went.
         went: Vec<UserName>,
     },
+    /// Frontends keep quiet from now on, or need not any more, or the hours in which they do changed.
+    DoNotDisturbChanged(DoNotDisturb),
 }

@@ -46,7 +46,8 @@
 //! **Events.** [`Command::Subscribe`] is answered with a [`Snapshot`], the whole state, and from then on each change
 //! comes as an [`Event`] with a number, one more than the one before. [`Snapshot::apply`] is the reducer that the daemon
 //! itself uses: a frontend that applies every event has the daemon's state, and never has to ask for it again. Nothing
-//! falls between the snapshot and the first event. An answer does not wait for the events of its command, or they for it.
+//! falls between the snapshot and the first event. An answer does not wait for the events of its command, or they for it; what one connection
+//! is given comes in the order in which the daemon made it.
 //!
 //! **Slow frontends** hold up nobody. A frontend that is 256 messages behind is disconnected; so is one that sends what
 //! is no request. It comes back, subscribes, and has a fresh snapshot: nothing that arrived is lost with a connection,
@@ -117,4 +118,4 @@ pub use snapshot::Snapshot;
 pub use user_name::UserName;
 
 /// The version of this contract; the daemon serves every frontend that is not newer than itself.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;

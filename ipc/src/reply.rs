@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Snapshot;
 use crate::types::{
-    ChatId, ChatSummary, Consent, IncomingRequest, Message, OutgoingRequest, Peer, Status, Terms,
+    ChatId, ChatSummary, Consent, DoNotDisturb, IncomingRequest, Message, OutgoingRequest, Peer, Status,
+    Terms,
 };
 use crate::{CommandError, UserName};
 
@@ -80,6 +81,8 @@ pub enum Reply {
     Chats(Vec<ChatSummary>),
     /// Consents, in order of the peer's name.
     Consents(Vec<Consent>),
+    /// Whether frontends keep quiet.
+    DoNotDisturb(DoNotDisturb),
 }
 
 /// What the daemon sends. Append-only.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Event;
 use crate::types::{
-    ChatId, ChatState, ChatSummary, IncomingRequest, Message, OutgoingRequest, RequestState, Resolution,
-    Status,
+    ChatId, ChatState, ChatSummary, DoNotDisturb, IncomingRequest, Message, OutgoingRequest, RequestState,
+    Resolution, Status,
 };
 
 /// The daemon's state as frontends see it.
@@ -23,6 +23,11 @@ pub struct Snapshot {
     pub chats: Vec<ChatSummary>,
     /// Unread texts, oldest first.
     pub unread: Vec<Message>,
+    /// Whether frontends keep quiet. Not part of the answer to [`Command::Subscribe`](crate::Command::Subscribe), whose
+    /// form is frozen: who needs it asks with [`Command::DoNotDisturb`](crate::Command::DoNotDisturb) right after it, and
+    /// has it kept current here.
+    #[serde(skip)]
+    pub do_not_disturb: DoNotDisturb,
 }
 
 impl Snapshot {
@@ -36,6 +41,7 @@ impl Snapshot {
             outgoing: Vec::new(),
             chats: Vec::new(),
             unread: Vec::new(),
+            do_not_disturb: DoNotDisturb::default(),
         }
     }
 
@@ -72,6 +78,7 @@ impl Snapshot {
                 self.incoming.iter_mut().filter(|r| r.peer == *peer).for_each(|r| r.trust = *trust);
                 self.chats.iter_mut().filter(|c| c.peer == *peer).for_each(|c| c.trust = *trust);
             }
+            Event::DoNotDisturbChanged(state) => self.do_not_disturb = *state,
             // How many are undelivered comes with `ChatChanged`; who is available is not part of the state.
             Event::MessagesDelivered { .. } | Event::UsersChanged { .. } => {}
         }
@@ -86,7 +93,9 @@ impl Snapshot {
         // one would take its request away.
         let texts = self.unread.iter().cloned().map(Event::MessageReceived);
         let chats = self.chats.iter().cloned().map(Event::ChatChanged);
-        texts.chain(chats).chain(requests).chain(asked).collect()
+        let quiet = Some(self.do_not_disturb).filter(|state| *state != DoNotDisturb::default());
+        let quiet = quiet.into_iter().map(Event::DoNotDisturbChanged);
+        texts.chain(chats).chain(requests).chain(asked).chain(quiet).collect()
     }
 
     fn resolve(&mut self, chat_id: ChatId, resolution: Resolution) {

@@ -198,6 +198,79 @@ pub struct Consent {
     pub chat_id: Option<ChatId>,
 }
 
+/// Whether a person wants to be left alone. Requests and texts arrive and wait all the same: frontends make no noise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoNotDisturb {
+    /// Whether frontends keep quiet now.
+    pub on: bool,
+    /// When that changes by itself: Unix seconds.
+    pub until: Option<u64>,
+    /// The hours of every day in which it is on.
+    pub hours: Option<QuietHours>,
+}
+
+/// Hours of every day, in local time; over midnight when `to` is the earlier one. Written `22:00-07:00`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuietHours {
+    /// The first minute in it, counted from midnight.
+    pub from: u16,
+    /// The first minute after it.
+    pub to: u16,
+}
+
+impl QuietHours {
+    /// Whether both are times of a day, and not the same.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.from < MINUTES_OF_A_DAY && self.to < MINUTES_OF_A_DAY && self.from != self.to
+    }
+}
+
+impl std::fmt::Display for QuietHours {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { from, to } = self;
+        write!(f, "{:02}:{:02}-{:02}:{:02}", from / 60, from % 60, to / 60, to % 60)
+    }
+}
+
+impl std::str::FromStr for QuietHours {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str, most: u16| {
+            let is_two_digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse::<u16>().ok().filter(|number| is_two_digits && *number <= most)
+        };
+        let minute = |text: &str| {
+            let (hour, minute) = text.split_once(':')?;
+            number(hour, 23)?.checked_mul(60)?.checked_add(number(minute, 59)?)
+        };
+        let hours = text.split_once('-').and_then(|(from, to)| {
+            Some(Self { from: minute(from)?, to: minute(to)? }).filter(Self::is_valid)
+        });
+        hours.ok_or_else(|| format!("{text:?} is not HH:MM-HH:MM, two different times, as in 22:00-07:00"))
+    }
+}
+
+/// Minutes from midnight to midnight.
+const MINUTES_OF_A_DAY: u16 = 24 * 60;
+
+/// How do-not-disturb shall change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QuietChange {
+    /// On.
+    On {
+        /// For this long; 0: until it is turned off.
+        seconds: u32,
+    },
+    /// Off; during the hours, until they end.
+    Off,
+    /// On in these hours of every day, or in none.
+    Hours(Option<QuietHours>),
+    /// On in the hours that the configuration names.
+    HoursAsConfigured,
+}
+
 /// A text that arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {

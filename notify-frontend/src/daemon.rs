@@ -46,7 +46,11 @@ pub(crate) async fn follow(paths: Paths, mut tasks: Receiver<Task>, inputs: Send
 
 async fn attach(paths: &Paths, inputs: &Sender<Input>) -> Result<Client, ClientError> {
     let mut client = Client::connect(paths, "secchat-notify").await?;
-    let state = Box::new(client.subscribe().await?);
+    let mut state = Box::new(client.subscribe().await?);
+    let Reply::DoNotDisturb(quiet) = client.call(Command::DoNotDisturb, Duration::ZERO).await? else {
+        return Err(CodecError::Unfit.into());
+    };
+    state.do_not_disturb = quiet;
     // The state says of requests and chats what is known of their keys, not of other peers.
     let Reply::Peers(peers) = client.call(Command::Peers, Duration::ZERO).await? else {
         return Err(CodecError::Unfit.into());

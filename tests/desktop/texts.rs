@@ -33,6 +33,23 @@ async fn a_text_is_hidden_until_a_click_and_harmless_then() {
 }
 
 #[tokio::test]
+async fn who_wants_no_disturbance_sees_texts_afterwards_and_a_changed_key_at_once() {
+    let (world, [alice, bob]) = World::start(["alice", "bob"]).await;
+    alice.chat_with(&bob).await;
+    let (_desktop, server, _popups) = popups_of(&alice, &[], GNOME).await;
+    alice.ctl(["dnd", "on"]).await.ok();
+    bob.ctl(["send", "alice", "are you awake?"]).await.ok();
+    bob.ctl(["close", "alice"]).await.ok();
+    let (_world, other) = world.with_another_key(bob, &alice).await;
+    let asking = tokio::spawn(other.ctl(["rtt", "alice"]));
+    server.shows("bob has another key than before").await;
+    assert_eq!(server.popups().len(), 1, "the text came long before: {:?}", server.popups());
+    alice.ctl(["dnd", "off"]).await.ok();
+    server.shows("bob has written").await;
+    asking.abort();
+}
+
+#[tokio::test]
 async fn an_answer_is_typed_where_the_server_has_a_field() {
     let (_world, [alice, bob]) = World::start(["alice", "bob"]).await;
     alice.chat_with(&bob).await;

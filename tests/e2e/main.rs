@@ -11,6 +11,7 @@ mod completions;
 mod config_show;
 mod consent;
 mod conversation;
+mod do_not_disturb;
 mod doctor;
 mod durable;
 mod evil_relay;

@@ -25,6 +25,7 @@ peer_suites = ["x25519mlkem768"]
 askpass = "/usr/bin/ssh-askpass"       # optional; one named pinentry… is spoken to as gpg does
 lock_on_suspend = false                # true: wipe the key before the machine sleeps (logind)
 lock_on_screen_lock = false            # true: wipe it when the screen is locked (logind)
+quiet_hours = "22:00\-07:00"            # optional: do not disturb, every day in local time
 
 [limits]
 inbox_messages = 10000                 # unread texts; then no more are acknowledged
@@ -38,7 +39,7 @@ frontends = 256
 \fBSECCHAT_PROFILE\fR, \fBSECCHAT_CONFIG\fR, \fBSECCHAT_LOG\fR
 As the flags of these names.
 .TP
-\fBSECCHAT_USER\fR, \fBSECCHAT_RELAY\fR, \fBSECCHAT_RELAY_NAME\fR, \fBSECCHAT_KEY\fR, \fBSECCHAT_CA\fR, \fBSECCHAT_CRL\fR, \fBSECCHAT_AVAILABLE\fR, \fBSECCHAT_LINK_SUITES\fR, \fBSECCHAT_PEER_SUITES\fR, \fBSECCHAT_ASKPASS\fR, \fBSECCHAT_LOCK_ON_SUSPEND\fR, \fBSECCHAT_LOCK_ON_SCREEN_LOCK\fR
+\fBSECCHAT_USER\fR, \fBSECCHAT_RELAY\fR, \fBSECCHAT_RELAY_NAME\fR, \fBSECCHAT_KEY\fR, \fBSECCHAT_CA\fR, \fBSECCHAT_CRL\fR, \fBSECCHAT_AVAILABLE\fR, \fBSECCHAT_LINK_SUITES\fR, \fBSECCHAT_PEER_SUITES\fR, \fBSECCHAT_ASKPASS\fR, \fBSECCHAT_LOCK_ON_SUSPEND\fR, \fBSECCHAT_LOCK_ON_SCREEN_LOCK\fR, \fBSECCHAT_QUIET_HOURS\fR
 As the keys of the configuration; lists are separated by commas.
 .TP
 \fBCREDENTIALS_DIRECTORY\fR

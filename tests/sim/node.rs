@@ -51,6 +51,7 @@ impl Node {
             max_inbox_bytes: random.pick(&[12_000, 1 << 20]),
             max_incoming_requests: random.pick(&[1, 8]),
             cool_down: Duration::from_secs(30),
+            quiet_hours: None,
         };
         let core = Core::new(settings.clone(), random.fork(), time);
         Self {

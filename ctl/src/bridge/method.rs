@@ -3,13 +3,14 @@
 //! `unlock` is not one: a passphrase does not travel as JSON, of which parsers leave copies. `secchatctl unlock`, a
 //! pinentry or a systemd credential does it.
 
-use secchat_ipc::types::Policy;
+use secchat_ipc::types::{Policy, QuietChange};
 use secchat_ipc::{Command, UserName};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::params::{
-    Accept, Available, Blocked, Key, MarkRead, Nothing, Number, Read, Refuse, Rtt, Send, SetPolicy, Whom,
+    Accept, Available, Blocked, DoNotDisturb, Hours, Key, MarkRead, Nothing, Number, Read, Refuse, Rtt, Send,
+    SetPolicy, Whom,
 };
 use super::request::Refusal;
 
@@ -23,7 +24,7 @@ pub(crate) enum Call {
 }
 
 /// Every method, in the order of the schema.
-pub(crate) const METHODS: [&str; 28] = [
+pub(crate) const METHODS: [&str; 31] = [
     "version",
     "status",
     "subscribe",
@@ -52,6 +53,9 @@ pub(crate) const METHODS: [&str; 28] = [
     "forget",
     "consents",
     "revoke",
+    "do_not_disturb",
+    "set_do_not_disturb",
+    "set_quiet_hours",
 ];
 
 /// The call of this name with these parameters.
@@ -71,6 +75,7 @@ pub(crate) fn parse(method: &str, params: Map<String, Value>) -> Result<Call, Re
         "chats" => Some(Command::Chats),
         "peers" => Some(Command::Peers),
         "consents" => Some(Command::Consents),
+        "do_not_disturb" => Some(Command::DoNotDisturb),
         _ => None,
     };
     if let Some(command) = plain {
@@ -89,6 +94,14 @@ fn command(method: &str, params: Map<String, Value>) -> Result<Command, Refusal>
         "close" => Command::Close { peer: whom(params)? },
         "safety_number" => Command::SafetyNumber { peer: whom(params)? },
         "forget" => Command::Forget { peer: whom(params)? },
+        "set_do_not_disturb" => {
+            let DoNotDisturb { on, seconds } = read(params)?;
+            Command::SetDoNotDisturb(if on { QuietChange::On { seconds } } else { QuietChange::Off })
+        }
+        "set_quiet_hours" => {
+            let Hours { hours } = read(params)?;
+            Command::SetDoNotDisturb(hours.map_or(QuietChange::HoursAsConfigured, QuietChange::Hours))
+        }
         "revoke" => Command::Revoke { peer: whom(params)? },
         "refuse" => {
             let Refuse { peer, quietly } = read(params)?;

@@ -1,7 +1,7 @@
 //! The parameters of the bridge's methods, by name. An unknown one is a mistake, not an extension.
 
 use jiff::Timestamp;
-use secchat_ipc::types::{ChatId, Policy, Terms};
+use secchat_ipc::types::{ChatId, Policy, QuietHours, Terms};
 use secchat_ipc::{Command, UserName};
 use serde::Deserialize;
 use serde::de::Error as _;
@@ -77,6 +77,23 @@ pub(super) struct MarkRead {
     pub(super) chat: ChatId,
     #[serde(deserialize_with = "number")]
     pub(super) up_to: u64,
+}
+
+/// `set_do_not_disturb`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DoNotDisturb {
+    pub(super) on: bool,
+    #[serde(default)]
+    pub(super) seconds: u32,
+}
+
+/// `set_quiet_hours`: not given, those of the configuration.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hours {
+    #[serde(default, deserialize_with = "hours")]
+    pub(super) hours: Option<Option<QuietHours>>,
 }
 
 /// `set_reachability`.
@@ -182,6 +199,11 @@ fn moment<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<u64>, D::
     let Some(text) = Option::<String>::deserialize(value)? else { return Ok(None) };
     let moment: Timestamp = text.parse().map_err(|_| D::Error::custom("until is a time in RFC 3339"))?;
     u64::try_from(moment.as_second()).map(Some).map_err(|_| D::Error::custom("until is before 1970"))
+}
+
+fn hours<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<QuietHours>>, D::Error> {
+    let text = Option::<String>::deserialize(value)?;
+    text.map(|text| text.parse().map_err(D::Error::custom)).transpose().map(Some)
 }
 
 fn chat_id<'de, D: serde::Deserializer<'de>>(value: D) -> Result<ChatId, D::Error> {

@@ -40,6 +40,7 @@ pub(crate) fn object(reply: &Reply) -> Value {
             "offered_safety_number": offered,
         }),
         Reply::Chats(chats) => json!({ "chats": all(chats, view::chat) }),
+        Reply::DoNotDisturb(state) => view::do_not_disturb(*state),
         Reply::Consents(consents) => json!({ "consents": all(consents, view::consent) }),
     }
 }

@@ -1,9 +1,9 @@
 //! One value of everything that the daemon says, and of each of its words.
 
 use secchat_ipc::types::{
-    ChatId, ChatState, ChatSummary, Consent, EndReason, IncomingRequest, KeyTrust, LinkState, LockState,
-    Message, OutgoingRequest, Peer, Policy, Reachability, RequestState, Resolution, ResolvedBy, Status,
-    Terms,
+    ChatId, ChatState, ChatSummary, Consent, DoNotDisturb, EndReason, IncomingRequest, KeyTrust, LinkState,
+    LockState, Message, OutgoingRequest, Peer, Policy, QuietHours, Reachability, RequestState, Resolution,
+    ResolvedBy, Status, Terms,
 };
 use secchat_ipc::{Event, Reply, Snapshot, UserName};
 
@@ -91,6 +91,10 @@ fn consent(chat_id: Option<ChatId>) -> Consent {
     Consent { peer: peer("bob"), given: 1, terms: terms()[0], chat_id }
 }
 
+fn quiet() -> DoNotDisturb {
+    DoNotDisturb { on: true, until: Some(1), hours: Some(QuietHours { from: 1_320, to: 425 }) }
+}
+
 fn message() -> Message {
     let text = "\u{1b}[2J\u{202e} żółw".to_owned();
     Message { peer: peer("bob"), chat_id: CHAT, id: u64::MAX, received: 1, text }
@@ -126,6 +130,8 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("safety_number", number(None)),
         ("safety_number", number(Some("2".to_owned()))),
         ("chats", Reply::Chats(chats())),
+        ("do_not_disturb", Reply::DoNotDisturb(DoNotDisturb::default())),
+        ("do_not_disturb", Reply::DoNotDisturb(quiet())),
         ("consents", Reply::Consents([None, Some(CHAT)].map(consent).into())),
     ];
     replies.extend(statuses().into_iter().map(|status| ("status", Reply::Status(status))));
@@ -156,6 +162,7 @@ pub(super) fn events() -> Vec<Event> {
         Event::MessagesDelivered { peer: bob(), chat_id: CHAT, up_to: 3 },
         Event::MessagesRead { chat_id: CHAT, up_to: 3 },
         Event::UsersChanged { came: vec![bob()], went: vec![peer("x")] },
+        Event::DoNotDisturbChanged(quiet()),
     ];
     events.extend(statuses().into_iter().map(Event::StatusChanged));
     events.extend(incoming().into_iter().map(Event::RequestReceived));

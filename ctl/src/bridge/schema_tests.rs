@@ -3,6 +3,7 @@
 
 use clap::ValueEnum as _;
 use jsonschema::Validator;
+use secchat_ipc::types::QuietChange;
 use secchat_ipc::{Command, CommandError};
 use serde_json::{Map, Value, json};
 
@@ -162,6 +163,9 @@ fn name_of(command: &Command) -> Option<&'static str> {
         Command::Chats => "chats",
         Command::MarkRead { .. } => "mark_read",
         Command::Consents => "consents",
+        Command::DoNotDisturb => "do_not_disturb",
+        Command::SetDoNotDisturb(QuietChange::On { .. } | QuietChange::Off) => "set_do_not_disturb",
+        Command::SetDoNotDisturb(_) => "set_quiet_hours",
         Command::Revoke { .. } => "revoke",
     })
 }

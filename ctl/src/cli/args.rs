@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use secchat_ipc::UserName;
 
-use super::value::{History, PolicyWord, duration, history, policy_word};
+use super::value::{History, HoursWord, PolicyWord, duration, history, hours_word, policy_word};
 use crate::complete;
 
 /// `init`.
@@ -215,6 +215,30 @@ pub(crate) struct UserArgs {
     /// Whom
     #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::peers))]
     pub(crate) user: UserName,
+}
+
+/// `dnd`.
+#[derive(Args, Debug)]
+pub(crate) struct DndArgs {
+    /// on or off; without it and without flags, show how it stands
+    #[arg(value_name = "WORD")]
+    pub(crate) word: Option<DndWord>,
+    /// On for DURATION only
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// On in these hours of every day, in local time (22:00-07:00), in none, or by default as config.toml says
+    /// (quiet hours there)
+    #[arg(long, value_name = "HOURS", value_parser = hours_word)]
+    pub(crate) between: Option<HoursWord>,
+}
+
+/// What `dnd` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DndWord {
+    /// On
+    On,
+    /// Off
+    Off,
 }
 
 /// `policy`.

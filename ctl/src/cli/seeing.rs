@@ -82,4 +82,6 @@ pub(crate) enum EventKind {
     TrustChanged,
     /// Who is available changed
     UsersChanged,
+    /// Do not disturb went on or off, or its hours changed
+    DoNotDisturbChanged,
 }

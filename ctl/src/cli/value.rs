@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
-use secchat_ipc::types::Policy;
+use secchat_ipc::types::{Policy, QuietHours};
 
 /// For how long texts may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,26 @@ pub(crate) struct History(pub(crate) Option<u16>);
 /// What `policy` may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PolicyWord(pub(crate) Option<Policy>);
+
+/// What `dnd --between` may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HoursWord {
+    /// These.
+    Hours(QuietHours),
+    /// None.
+    None,
+    /// Those of the configuration.
+    Default,
+}
+
+/// Reads `22:00-07:00`, `none` or `default`.
+pub(super) fn hours_word(text: &str) -> Result<HoursWord, String> {
+    match text {
+        "none" => Ok(HoursWord::None),
+        "default" => Ok(HoursWord::Default),
+        hours => hours.parse().map(HoursWord::Hours).map_err(|why| format!("{why}; or none, or default")),
+    }
+}
 
 /// Reads `90s`, `1h 30m`, `2d`, or seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -64,6 +84,24 @@ mod tests {
         for text in ["", "0", "0s", "-5s", "soon", "5 lightyears", "1mo", "99999999999999999999"] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn hours_are_read() {
+        let hours = |from, to| Ok(HoursWord::Hours(QuietHours { from, to }));
+        assert_eq!(hours_word("22:00-07:00"), hours(1_320, 420));
+        assert_eq!(hours_word("00:00-23:59"), hours(0, 1_439));
+        assert_eq!(
+            (hours_word("none"), hours_word("default")),
+            (Ok(HoursWord::None), Ok(HoursWord::Default))
+        );
+        for text in
+            ["", "22-7", "22:00", "7:00-8:00", "24:00-07:00", "22:60-07:00", "07:00-07:00", "+1:00-02:00"]
+        {
+            assert!(hours_word(text).is_err(), "{text}");
+        }
+        let shown = QuietHours { from: 1_320, to: 425 }.to_string();
+        assert_eq!(shown, "22:00-07:05");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod close;
 mod completions;
 mod config;
 mod consents;
+mod dnd;
 mod doctor;
 mod hook;
 mod init;
@@ -40,6 +41,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<(), Failure> {
         Verb::Logout => reach::logout(session).await,
         Verb::Available => reach::set(session, true).await,
         Verb::Hidden => reach::set(session, false).await,
+        Verb::Dnd(args) => dnd::run(session, args).await,
         Verb::Doctor => doctor::run(session).await,
         Verb::Config { verb } => config::run(session, &verb),
         Verb::Status(args) => status::run(session, args).await,

@@ -1,7 +1,7 @@
 //! `status`: the daemon in one page, and what is missing.
 
-use secchat_ipc::types::{LinkState, LockState, Status};
-use secchat_ipc::{Command, Reply};
+use secchat_ipc::types::{DoNotDisturb, LinkState, LockState, Status};
+use secchat_ipc::{Client, Command, Reply};
 use tokio::time::Instant;
 
 use crate::cli::StatusArgs;
@@ -15,10 +15,23 @@ pub(super) async fn run(session: &Session, args: StatusArgs) -> Result<(), Failu
     if let Some(format) = args.format {
         return line(session, &format, args.follow).await;
     }
-    let Reply::Status(status) = session.call(Command::Status).await? else {
+    let mut client = session.connect().await?;
+    let Reply::Status(status) = client.call(Command::Status, session.limit()).await? else {
         return Err(Failure::unfit_reply());
     };
-    session.output.data(view::status(&status), |output| page(output, &status))
+    let quiet = quiet(session, &mut client).await?;
+    let mut value = view::status(&status);
+    if let Some(object) = value.as_object_mut() {
+        object.insert("do_not_disturb".to_owned(), view::do_not_disturb(quiet));
+    }
+    session.output.data(value, |output| page(output, &status, quiet))
+}
+
+async fn quiet(session: &Session, client: &mut Client) -> Result<DoNotDisturb, Failure> {
+    let Reply::DoNotDisturb(quiet) = client.call(Command::DoNotDisturb, session.limit()).await? else {
+        return Err(Failure::unfit_reply());
+    };
+    Ok(quiet)
 }
 
 /// One line for a bar, and with `follow` another whenever it changes.
@@ -26,6 +39,9 @@ async fn line(session: &Session, format: &Format, follow: bool) -> Result<(), Fa
     let deadline = session.timeout().map(|timeout| Instant::now() + timeout);
     let mut client = session.connect().await?;
     let mut state = client.subscribe().await?;
+    if format.names("dnd") {
+        state.do_not_disturb = quiet(session, &mut client).await?;
+    }
     let mut shown = format.fill(&state);
     session.output.raw(&format!("{shown}\n"))?;
     if !follow {
@@ -49,7 +65,7 @@ async fn line(session: &Session, format: &Format, follow: bool) -> Result<(), Fa
     }
 }
 
-fn page(output: &Output, status: &Status) -> String {
+fn page(output: &Output, status: &Status, quiet: DoNotDisturb) -> String {
     let user = match &status.user {
         Some(user) => format!("{user} on {}", harmless::line(&status.relay)),
         None => "not set up".to_owned(),
@@ -74,6 +90,10 @@ fn page(output: &Output, status: &Status) -> String {
     let mut page = String::new();
     for (name, value) in lines {
         page += &format!("{}{value}\n", output.styled(Style::Bold, &format!("{name:<10}")));
+    }
+    if quiet.on {
+        let (arrow, quiet) = (output.styled(Style::Yellow, "→"), view::quiet_for_people(quiet));
+        page += &format!("{arrow} {quiet}; `secchatctl dnd off` ends it\n");
     }
     for hint in hints(status) {
         page += &format!("{} {}\n", output.styled(Style::Yellow, "→"), harmless::line(&hint));

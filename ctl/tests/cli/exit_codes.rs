@@ -64,7 +64,7 @@ async fn every_verb_passes_a_failure_on() {
     let daemon = FakeDaemon::always(Err(CommandError::Locked));
     let number = "1".repeat(60);
     let key = "A".repeat(60);
-    let verbs: [&[&str]; 27] = [
+    let verbs: [&[&str]; 28] = [
         &["unlock", "--no-passphrase"],
         &["lock"],
         &["login"],
@@ -83,6 +83,7 @@ async fn every_verb_passes_a_failure_on() {
         &["chat", "bob"],
         &["close", "bob"],
         &["consents"],
+        &["dnd", "on"],
         &["revoke", "bob"],
         &["available"],
         &["policy", "ask"],

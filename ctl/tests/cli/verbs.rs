@@ -1,6 +1,9 @@
 //! What every verb asks of the daemon, and what it prints.
 
-use secchat_ipc::types::{Consent, KeyTrust, LinkState, LockState, Message, Policy, Status, Terms};
+use secchat_ipc::types::{
+    Consent, DoNotDisturb, KeyTrust, LinkState, LockState, Message, Policy, QuietChange, QuietHours, Status,
+    Terms,
+};
 use secchat_ipc::{Command, Reply, UserName};
 use serde_json::{Value, json};
 
@@ -105,8 +108,9 @@ async fn all_are_silent(table: &[(&[&str], Command, Value)]) {
 
 #[tokio::test]
 async fn status_says_what_is_missing_and_how_to_mend_it() {
-    let (commands, page, value) = both(&["status"], &[Reply::Status(status(LockState::Locked))]).await;
-    assert_eq!(commands, [Command::Status]);
+    let (commands, page, value) =
+        both(&["status"], &[Reply::Status(status(LockState::Locked)), quiet(false)]).await;
+    assert_eq!(commands, [Command::Status, Command::DoNotDisturb]);
     assert!(page.contains("alice on relay:4433") && page.contains("locked"), "{page}");
     assert!(page.contains("`secchatctl unlock`"), "{page}");
     assert_eq!(value["user"], "alice");
@@ -114,15 +118,56 @@ async fn status_says_what_is_missing_and_how_to_mend_it() {
     assert_eq!(value["link"], json!({ "state": "online", "why": null, "retry_at": null }));
 
     let nobody = Status { user: None, ..status(LockState::Locked) };
-    let (_, page, value) = both(&["status"], &[Reply::Status(nobody)]).await;
+    let (_, page, value) = both(&["status"], &[Reply::Status(nobody), quiet(false)]).await;
     assert!(page.contains("not set up") && page.contains("`secchatctl init`"), "{page}");
     assert_eq!(value["user"], Value::Null);
 
     let link = LinkState::Waiting { why: "port \u{1b}[2J closed".to_owned(), retry_at: 4_102_444_800 };
     let waiting = Status { link, hints: vec!["look\nhere".to_owned()], ..status(LockState::Unlocked) };
-    let (_, page, value) = both(&["status"], &[Reply::Status(waiting)]).await;
+    let (_, page, value) = both(&["status"], &[Reply::Status(waiting), quiet(true)]).await;
     assert!(page.contains("port \\u{1b}[2J closed") && page.contains("look\\u{a}here"), "{page}");
     assert_eq!(value["link"]["retry_at"], "2100-01-01T00:00:00Z");
+    assert!(page.contains("do not disturb: on") && page.contains("`secchatctl dnd off`"), "{page}");
+    assert_eq!(value["do_not_disturb"]["on"], true);
+}
+
+fn quiet(on: bool) -> Reply {
+    Reply::DoNotDisturb(DoNotDisturb { on, ..DoNotDisturb::default() })
+}
+
+#[tokio::test]
+async fn dnd_shows_and_sets() {
+    let hours = QuietHours { from: 1_320, to: 420 };
+    let state = DoNotDisturb { on: true, until: Some(4_102_444_800), hours: Some(hours) };
+    let (commands, stdout, value) = both(&["dnd"], &[Reply::DoNotDisturb(state)]).await;
+    assert_eq!(commands, [Command::DoNotDisturb]);
+    assert!(stdout.starts_with("do not disturb: on until 2") && stdout.contains("(every day 22:00-07:00)"));
+    assert_eq!(value, json!({ "on": true, "until": "2100-01-01T00:00:00Z", "hours": "22:00-07:00" }));
+    let table: [(&[&str], &[QuietChange]); 8] = [
+        (&["on"], &[QuietChange::On { seconds: 0 }]),
+        (&["on", "--for", "2h"], &[QuietChange::On { seconds: 7_200 }]),
+        (&["--for", "90"], &[QuietChange::On { seconds: 90 }]),
+        (&["off"], &[QuietChange::Off]),
+        (&["--between", "22:00-07:00"], &[QuietChange::Hours(Some(hours))]),
+        (&["--between", "none"], &[QuietChange::Hours(None)]),
+        (&["--between", "default"], &[QuietChange::HoursAsConfigured]),
+        (&["off", "--between", "22:00-07:00"], &[QuietChange::Hours(Some(hours)), QuietChange::Off]),
+    ];
+    for (arguments, changes) in table {
+        let mut replies = vec![Reply::Done; changes.len()];
+        replies.push(quiet(false));
+        let (commands, stdout, _) = both(&[&["dnd"], arguments].concat(), &replies).await;
+        let set = changes.iter().map(|change| Command::SetDoNotDisturb(*change));
+        assert_eq!(commands, set.chain([Command::DoNotDisturb]).collect::<Vec<_>>(), "{arguments:?}");
+        assert_eq!(stdout, "", "{arguments:?}");
+    }
+    let daemon = FakeDaemon::always(Ok(Reply::Done));
+    for wrong in
+        [&["off", "--for", "2h"][..], &["maybe"], &["--between", "22-7"], &["--between", "07:00-07:00"]]
+    {
+        daemon.home.run(&[&["dnd"], wrong].concat()).await.with_code(2);
+    }
+    assert_eq!(daemon.commands(), []);
 }
 
 #[tokio::test]

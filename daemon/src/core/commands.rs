@@ -108,6 +108,8 @@ impl<E: Entropy> Core<E> {
                 self.accept_by_command(caller, &user_from_ipc(&peer), accept)
             }
             Command::Consents => Ok(self.list_consents()),
+            Command::DoNotDisturb => Ok(self.show_do_not_disturb()),
+            Command::SetDoNotDisturb(change) => self.set_do_not_disturb(caller, change),
             Command::Revoke { peer } => self.revoke(caller, &user_from_ipc(&peer)),
             Command::Refuse { peer, quietly } => {
                 self.refuse_by_command(caller, &user_from_ipc(&peer), quietly)
@@ -278,6 +280,7 @@ fn needs_what_was_saved(command: &Command) -> bool {
         | Command::Login
         | Command::Logout
         | Command::List
+        | Command::DoNotDisturb
         | Command::SetReachability { .. } => false,
         Command::Rtt { .. }
         | Command::Withdraw { .. }
@@ -299,6 +302,7 @@ fn needs_what_was_saved(command: &Command) -> bool {
         | Command::MarkRead { .. }
         | Command::AcceptStanding { .. }
         | Command::Consents
-        | Command::Revoke { .. } => true,
+        | Command::Revoke { .. }
+        | Command::SetDoNotDisturb(_) => true,
     }
 }

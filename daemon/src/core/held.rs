@@ -94,6 +94,7 @@ impl<E: Entropy> Core<E> {
                 | RecordKey::Request(_)
                 | RecordKey::Asked(_)
                 | RecordKey::Consent(_)
+                | RecordKey::Quiet
                 | RecordKey::Chat(_) => {}
             }
         }

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use secchat_ipc::types::Passphrase;
+use secchat_ipc::types::{Passphrase, QuietHours};
 use secchat_ipc::{Command, CommandError, Event, Reply, Snapshot};
 use secchat_proto::UserName;
 use secchat_proto::crypto::kem::{ReadyRsaKey, Suites};
@@ -53,6 +53,8 @@ pub struct Settings {
     pub max_incoming_requests: usize,
     /// For how long after a refusal the same peer's new requests are refused without a person being asked.
     pub cool_down: Duration,
+    /// The hours of every day in which frontends keep quiet, unless a person says otherwise.
+    pub quiet_hours: Option<QuietHours>,
 }
 
 /// Which request of which frontend.
@@ -111,6 +113,8 @@ pub enum Input {
     RsaKeyReady(ReadyRsaKey),
     /// The changes were written, or not ([`Output::Write`]); the text says which file and why.
     Saved(Result<(), String>),
+    /// Where the machine is, by its clock: at the start, and when it is elsewhere.
+    Zone(jiff::tz::TimeZone),
     /// The daemon stops: log out, answer what waits.
     Stop,
 }

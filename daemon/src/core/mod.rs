@@ -6,7 +6,8 @@
 //! and `liveness`, `link` (dispatch of the relay's messages), `users` (who is available), `pins` and `trust` (keys),
 //! `requests`, `answers` and `consents` (others ask), `asking` (this user asks), `chats`, `closing` and `texts` (conversations),
 //! `view` (snapshot and events), `known` (peers and settings), `record` (what survives), `saving` (what is written when),
-//! `held` (what waits for the disk), `restore` (what comes back), `expiry` (time), `status`.
+//! `held` (what waits for the disk), `restore` (what comes back), `expiry` (time), `quiet` (do not
+//! disturb), `status`.
 //!
 //! Nothing here grows without a bound ([`crate::limits`]), whatever a relay, a peer or a frontend sends. What the relay
 //! says (answers, withdrawals, absence) ends an attempt or interrupts a chat, never a chat, a pin or a grant.
@@ -27,6 +28,7 @@ mod liveness;
 mod locking;
 mod pending;
 mod pins;
+mod quiet;
 pub mod record;
 mod requests;
 mod restore;
@@ -78,6 +80,7 @@ pub struct Core<E> {
     /// Who may open further chats without a question.
     consents: BTreeMap<UserName, record::SavedConsent>,
     pending: pending::Pending,
+    quiet: quiet::Quiet,
     view: view::View,
     /// Bytes of unread texts, with those on their way to the disk.
     inbox_bytes: usize,
@@ -111,6 +114,7 @@ impl<E: Entropy> Core<E> {
             chats: BTreeMap::new(),
             consents: BTreeMap::new(),
             pending: pending::Pending::default(),
+            quiet: quiet::Quiet::default(),
             view: view::View::new(time.unix),
             inbox_bytes: 0,
             admitted: 0,
@@ -136,6 +140,7 @@ impl<E: Entropy> Core<E> {
             Input::LinkDown(failure) => self.handle_link_down(&failure),
             Input::RsaKeyReady(key) => self.session.keep_rsa_key(key),
             Input::Saved(result) => self.handle_saved(result),
+            Input::Zone(zone) => self.set_zone(zone),
             Input::Stop => self.stop(),
         }
         self.settle();
@@ -157,7 +162,7 @@ impl<E: Entropy> Core<E> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let chats = self.chats.values().filter_map(|talk| talk.chat.poll_timeout()).min();
-        let expiry = self.instant_of(self.next_expiry);
+        let expiry = self.instant_of(self.next_expiry.min(self.quiet_changes_at()));
         [self.pending.next_deadline(), self.session.next_timeout(), chats, expiry, self.saving.wakes_at()]
             .into_iter()
             .flatten()

@@ -1,6 +1,6 @@
 //! What survives the daemon: one record for each thing, found by its key.
 
-use secchat_ipc::types::{Message, Policy};
+use secchat_ipc::types::{Message, Policy, QuietHours};
 use secchat_proto::UserName;
 use secchat_proto::chat::SavedChat;
 use secchat_proto::crypto::signature::{PublicKey, SigningKey};
@@ -29,6 +29,8 @@ pub enum Record {
     Unread(ChatId, Message),
     /// What a person granted this peer beyond one chat.
     Consent(UserName, SavedConsent),
+    /// Do not disturb.
+    Quiet(SavedQuiet),
 }
 
 /// What a record is about.
@@ -52,6 +54,8 @@ pub enum RecordKey {
     Unread(ChatId, u64),
     /// [`Record::Consent`].
     Consent(UserName),
+    /// [`Record::Quiet`].
+    Quiet,
 }
 
 impl Record {
@@ -68,6 +72,7 @@ impl Record {
             Self::Sent(chat_id, id, _) => RecordKey::Sent(*chat_id, *id),
             Self::Unread(chat_id, message) => RecordKey::Unread(*chat_id, message.id),
             Self::Consent(peer, _) => RecordKey::Consent(peer.clone()),
+            Self::Quiet(_) => RecordKey::Quiet,
         }
     }
 }
@@ -121,6 +126,24 @@ pub struct SavedConsent {
     pub terms: Terms,
     /// When: Unix seconds.
     pub given: u64,
+}
+
+/// Do not disturb, as a person said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SavedQuiet {
+    /// The last word; none: by the hours.
+    pub word: Option<Word>,
+    /// The hours; `None`: as configured.
+    pub hours: Option<Option<QuietHours>>,
+}
+
+/// On or off, whatever the hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Which.
+    pub on: bool,
+    /// Until then: Unix seconds; `None`: until there is another word.
+    pub until: Option<u64>,
 }
 
 /// A request of somebody else; its answer stands until it expires.

@@ -79,6 +79,7 @@ impl<E: Entropy> Core<E> {
                     sorted.sent.entry(chat_id).or_default().insert(id, text);
                 }
                 Record::Unread(chat_id, message) => sorted.unread.push((chat_id, message)),
+                Record::Quiet(saved) => self.restore_quiet(saved),
                 Record::Consent(peer, consent) => {
                     self.next_expiry = self.next_expiry.min(consent.terms.until);
                     self.consents.insert(peer, consent);

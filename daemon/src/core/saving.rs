@@ -190,6 +190,7 @@ impl<E: Entropy> Core<E> {
                 Some(Record::Sent(*chat_id, *id, text.to_owned()))
             }
             RecordKey::Consent(peer) => Some(Record::Consent(peer.clone(), self.consents.get(peer)?.clone())),
+            RecordKey::Quiet => Some(Record::Quiet(self.quiet.saved)),
             RecordKey::Unread(chat_id, id) => {
                 self.unread_text(*chat_id, *id).map(|message| Record::Unread(*chat_id, message.clone()))
             }

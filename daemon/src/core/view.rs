@@ -131,6 +131,7 @@ impl<E: Entropy> Core<E> {
         if status != self.view.snapshot.status {
             self.event(Event::StatusChanged(status));
         }
+        self.publish_quiet();
         for peer in std::mem::take(&mut self.view.asked) {
             self.publish_asked(&peer);
         }

@@ -1,7 +1,7 @@
 //! Records as bytes: what is inside the seal. Append-only, like the ipc: an older daemon's rows are read for ever.
 
 use postcard::ser_flavors::Size;
-use secchat_ipc::types::{ChatId as IpcChatId, Message, Policy, Terms};
+use secchat_ipc::types::{ChatId as IpcChatId, Message, Policy, QuietHours, Terms};
 use secchat_proto::UserName;
 use secchat_proto::chat::{SavedChat, SavedEnd, Side};
 use secchat_proto::crypto::secret::Secret;
@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::convert::{chat_id_from_ipc, chat_id_to_ipc, terms_from_ipc, terms_to_ipc};
-use crate::core::record::{KeptAnswer, Record, SavedConsent, SavedPeer, SavedRequest, SavedSettings};
+use crate::core::record::{
+    KeptAnswer, Record, SavedConsent, SavedPeer, SavedQuiet, SavedRequest, SavedSettings, Word,
+};
 
 /// The bytes of a record, filled with zeros to a power of two, so that its length tells little.
 pub(super) fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
@@ -43,6 +45,7 @@ enum Row {
     Sent { chat_id: IpcChatId, id: u64, text: Zeroizing<String> },
     Unread(Message),
     Consent { peer: String, key: Vec<u8>, terms: Terms, given: u64 },
+    Quiet { word: Option<(bool, Option<u64>)>, hours: Option<Option<QuietHours>> },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,6 +116,9 @@ impl From<&Record> for Row {
                 Self::Sent { chat_id: chat_id_to_ipc(*chat_id), id: *id, text: Zeroizing::new(text.clone()) }
             }
             Record::Unread(_, message) => Self::Unread(message.clone()),
+            Record::Quiet(SavedQuiet { word, hours }) => {
+                Self::Quiet { word: word.map(|word| (word.on, word.until)), hours: *hours }
+            }
             Record::Consent(peer, SavedConsent { key, terms, given }) => Self::Consent {
                 peer: peer.to_string(),
                 key: key.as_der().to_vec(),
@@ -146,6 +152,10 @@ impl Row {
                 Record::Sent(chat_id_from_ipc(chat_id)?, id, text.as_str().to_owned())
             }
             Self::Unread(message) => Record::Unread(chat_id_from_ipc(message.chat_id)?, message),
+            Self::Quiet { word, hours } => {
+                let word = word.map(|(on, until)| Word { on, until });
+                Record::Quiet(SavedQuiet { word, hours })
+            }
             Self::Consent { peer, key, terms, given } => {
                 let key = PublicKey::from_der(&key).ok()?;
                 Record::Consent(name(&peer)?, SavedConsent { key, terms: terms_from_ipc(terms), given })

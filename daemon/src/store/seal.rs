@@ -70,6 +70,7 @@ impl Keys {
             RecordKey::Chat(chat_id) => format!("chat {chat_id:?}"),
             RecordKey::Sent(chat_id, id) => format!("sent {chat_id:?} {id}"),
             RecordKey::Unread(chat_id, id) => format!("unread {chat_id:?} {id}"),
+            RecordKey::Quiet => "quiet".to_owned(),
             RecordKey::Consent(peer) => format!("consent {peer}"),
         };
         Ok(u128::from_be_bytes(*expand::<16>(&self.names, &label)?.expose()))

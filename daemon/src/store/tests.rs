@@ -2,7 +2,7 @@
 
 mod faults;
 
-use secchat_ipc::types::{Message, Policy};
+use secchat_ipc::types::{Message, Policy, QuietHours};
 use secchat_proto::UserName;
 use secchat_proto::chat::{SavedChat, SavedEnd, Side};
 use secchat_proto::crypto::entropy::OsEntropy;
@@ -13,7 +13,9 @@ use secchat_proto::wire::request::{RequestToTalk, Terms};
 
 use super::*;
 use crate::convert::chat_id_to_ipc;
-use crate::core::record::{KeptAnswer, SavedConsent, SavedPeer, SavedRequest, SavedSettings};
+use crate::core::record::{
+    KeptAnswer, SavedConsent, SavedPeer, SavedQuiet, SavedRequest, SavedSettings, Word,
+};
 use crate::permissions::private_tempdir;
 
 fn name(text: &str) -> UserName {
@@ -87,6 +89,10 @@ fn every_kind() -> Vec<Record> {
         chat(50, 3),
         Record::Sent(chat_id(50), 2, "on its way".to_owned()),
         unread(50, 4, "a secret word"),
+        Record::Quiet(SavedQuiet {
+            word: Some(Word { on: true, until: Some(7) }),
+            hours: Some(Some(QuietHours { from: 5, to: 4 })),
+        }),
         Record::Consent(
             name("frank"),
             SavedConsent { key, terms: Terms { until: 8, history_days: 0 }, given: 2 },

@@ -70,6 +70,7 @@ available = false
 link_suites = ["rsa3072"]
 peer_suites = ["x25519mlkem768", "rsa3072"]
 askpass = "/usr/bin/ssh-askpass"
+quiet_hours = "22:00-07:30"
 
 [limits]
 inbox_messages = 7
@@ -93,6 +94,7 @@ fn every_key_is_read() {
     assert_eq!(Some(config.link_suites), Suites::new(vec![Suite::Rsa3072]));
     assert_eq!(config.peer_suites, Suites::for_link());
     assert_eq!(config.askpass.as_deref(), Some(Path::new("/usr/bin/ssh-askpass")));
+    assert_eq!(config.quiet_hours.map(|hours| (hours.from, hours.to)), Some((1_320, 450)));
     let limits = config.limits;
     assert_eq!((limits.inbox_messages, limits.inbox_bytes, limits.incoming_requests), (7, 8, 9));
     assert_eq!((limits.cool_down, limits.frontends), (Duration::ZERO, 11));
@@ -173,6 +175,7 @@ fn a_mistake_in_a_file_has_its_line() {
         ("relay = \"example.org:0\"\n", 1, "HOST:PORT"),
         ("relay_name = \"*.example.org\"\n", 1, "DNS name"),
         ("user = \"a\"\nlink_suites = [\"rsa1024\"]\n", 2, "\"rsa1024\" is no suite"),
+        ("# x\nquiet_hours = \"22:00\"\n", 2, "HH:MM-HH:MM"),
         ("peer_suites = []\n", 1, "not empty"),
         ("peer_suites = [\"rsa3072\",\n \"rsa3072\"]\n", 1, "none twice"),
         ("[limits]\ninbox_messages = 0\n", 2, "1 to 50000"),

@@ -22,6 +22,7 @@ use secchat_ipc::{CommandError, Event, Snapshot, UserName};
 
 use crate::config::Settings;
 use crate::limits::{LOUD_PEERS, OPENED_STAYS, SETTLE};
+use crate::popup::Urgency;
 use board::Board;
 use io::{Call, CallError, CallResult, Choice, FromDaemon, FromDesktop, Input, Task};
 use subject::{Mark, Subject};
@@ -107,6 +108,11 @@ impl Core {
         let wanted = self.wanted();
         if self.state.is_some() {
             self.board.forget_unless(&wanted);
+        }
+        let mut wanted = wanted;
+        if self.state.as_ref().is_some_and(|state| state.do_not_disturb.on) {
+            // A changed key may not wait until somebody has written to whoever has it.
+            wanted.retain(|_, new| new.popup.urgency == Urgency::Critical);
         }
         self.board.next_call(&wanted, now)
     }

@@ -15,7 +15,8 @@ Texts are hidden until a click on their popup, unless \fIshow\fR is \fIfull\fR. 
 .PP
 Servers differ. Where there are no buttons, popups name the \fBsecchatctl\fR command. In \fBdunst\fR(5) the actions are in
 the context menu; a rule with \fIappname = secchat\fR and \fIaction_name\fR gives one of them to a click. While the server
-says that notifications are inhibited, only changed keys appear; the rest appears afterwards.
+says that notifications are inhibited, or \fBsecchatctl dnd\fR is on, only changed keys appear; the rest appears
+afterwards.
 .SH CONFIGURATION
 A flag wins over a variable, that over ~/.config/secchat/notify.toml, that over /etc/secchat/notify.toml. An unknown key
 is an error.

@@ -4,6 +4,7 @@ mod chats;
 mod consents;
 mod keys;
 mod properties;
+mod quiet;
 mod relay;
 mod requests;
 mod restart;
@@ -23,7 +24,7 @@ use secchat_proto::wire::link::LinkMessage;
 use secchat_proto::wire::login::Role;
 use secchat_proto::{Error, UserName};
 
-use world::World;
+use world::{Disk, World};
 
 use super::Core;
 use super::io::*;
@@ -72,6 +73,7 @@ fn settings(user: &str) -> Settings {
         max_inbox_bytes: 1 << 20,
         max_incoming_requests: 8,
         cool_down: Duration::from_secs(300),
+        quiet_hours: None,
     }
 }
 

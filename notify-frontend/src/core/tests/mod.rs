@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use secchat_ipc::types::{
-    ChatId, ChatState, ChatSummary, IncomingRequest, KeyTrust, LinkState, LockState, Message, Policy,
-    Reachability, RequestState, Resolution, ResolvedBy, Status, Terms,
+    ChatId, ChatState, ChatSummary, DoNotDisturb, IncomingRequest, KeyTrust, LinkState, LockState, Message,
+    Policy, Reachability, RequestState, Resolution, ResolvedBy, Status, Terms,
 };
 use secchat_ipc::{CommandError, Event, Snapshot, UserName};
 

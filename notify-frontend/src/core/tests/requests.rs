@@ -289,6 +289,36 @@ fn an_accept_that_fails_says_why_and_can_be_tried_again() {
     assert_eq!(desk.summaries(), [""; 0], "tried anew");
 }
 
+fn quiet(on: bool) -> Event {
+    Event::DoNotDisturbChanged(DoNotDisturb { on, ..DoNotDisturb::default() })
+}
+
+#[test]
+fn who_wants_no_disturbance_has_none_and_sees_afterwards_what_waits() {
+    let mut desk = Desk::dunst();
+    desk.event(asks("alice"));
+    desk.event(asks("bob"));
+    desk.close("bob asks");
+    desk.event(quiet(true));
+    assert_eq!(desk.summaries(), [""; 0], "what is there goes");
+    desk.event(asks("carol"));
+    desk.read();
+    assert_eq!((desk.summaries(), desk.sounds), (vec![], 2));
+    desk.event(quiet(false));
+    assert_eq!(desk.summaries(), ["alice asks to talk", "carol asks to talk"], "bob's was sent away before");
+    assert_eq!(desk.sounds, 3, "only carol's is new");
+    // A daemon that says so at once.
+    desk.input(Input::Daemon(FromDaemon::Lost));
+    let mut state = Snapshot::empty(status());
+    state.incoming = vec![request("dave", KeyTrust::Unverified)];
+    state.do_not_disturb.on = true;
+    desk.attach(state, &[]);
+    assert_eq!(desk.summaries(), [""; 0]);
+    // Another key than the pinned one is told all the same.
+    desk.event(Event::TrustChanged { peer: name("erin"), trust: KeyTrust::Changed });
+    assert_eq!(desk.summaries().len(), 1);
+}
+
 #[test]
 fn a_request_for_later_has_no_popup() {
     let mut desk = Desk::dunst();
