@@ -103,7 +103,7 @@ impl Bridge<'_> {
             "bridge": VERSION,
             "secchatctl": env!("CARGO_PKG_VERSION"),
             "daemon": self.client.daemon().build,
-            "methods": method::METHODS,
+            "methods": method::METHODS.as_slice(),
         })
     }
 

@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use args::{
     AcceptArgs, ChatArgs, ChatterArgs, ConsentedArgs, DndArgs, DndWord, ForgetArgs, InitArgs, KeyKind,
-    KeygenArgs, NewKeyArgs, PeersArgs, PeersVerb, PolicyArgs, ReadArgs, RefuseArgs, RequesterArgs, RttArgs,
-    SendArgs, Shell, TermsArgs, UnlockArgs, UserArgs, VerifyArgs,
+    KeygenArgs, NewKeyArgs, OutboxArgs, OutboxVerb, PeersArgs, PeersVerb, PolicyArgs, ReadArgs, RefuseArgs,
+    RequesterArgs, RttArgs, SendArgs, Shell, TermsArgs, UnlockArgs, UserArgs, VerifyArgs,
 };
 pub(crate) use seeing::{ConfigVerb, EventKind, StatusArgs, WatchArgs};
 #[cfg(test)]
@@ -123,6 +123,8 @@ pub(crate) enum Verb {
     Revoke(ConsentedArgs),
     /// Send one text; exits 0 only when the peer's daemon has it
     Send(SendArgs),
+    /// Show the texts that wait for who is away; `send --queue` leaves them
+    Outbox(OutboxArgs),
     /// Show unread texts, which are read thereby
     Read(ReadArgs),
     /// Converse: in a window on a terminal, else line by line

@@ -2,16 +2,18 @@
 
 mod shells;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap_complete::engine::CompletionCandidate;
 use secchat_ipc::paths::Paths;
-use secchat_ipc::types::{ChatState, ChatSummary, IncomingRequest, LockState, Peer, RequestState};
+use secchat_ipc::types::{
+    ChatState, ChatSummary, IncomingRequest, LockState, Peer, QueuedText, RequestState,
+};
 use secchat_ipc::{Client, Command, Reply, UserName};
 
 pub(crate) use self::shells::SHELLS;
-use crate::{time, view};
+use crate::{harmless, time, view};
 
 /// Who waits for an answer.
 pub(crate) fn requesters() -> Vec<CompletionCandidate> {
@@ -62,6 +64,19 @@ pub(crate) fn consented() -> Vec<CompletionCandidate> {
 pub(crate) fn peers() -> Vec<CompletionCandidate> {
     let Some([Reply::Peers(peers)]) = ask([Command::Peers]) else { return Vec::new() };
     peers.iter().map(with_key).collect()
+}
+
+/// Texts that can be taken back, and whom they are for.
+pub(crate) fn outbox() -> Vec<CompletionCandidate> {
+    let Some([Reply::Outbox(texts)]) = ask([Command::Outbox]) else { return Vec::new() };
+    let waiting = || texts.iter().filter(|text| !text.is_sent);
+    let peers: BTreeSet<&UserName> = waiting().map(|text| &text.peer).collect();
+    let one = |text: &QueuedText| {
+        let help = format!("for {}: {}", text.peer, harmless::line(&text.beginning));
+        CompletionCandidate::new(text.id.to_string()).help(Some(help.into()))
+    };
+    let all = |peer: &UserName| candidate(peer, "all that is left".to_owned());
+    waiting().map(one).chain(peers.into_iter().map(all)).collect()
 }
 
 /// Known peers, and the policies themselves.

@@ -1,6 +1,6 @@
 //! What events look like: an object a line for programs, a sentence for people.
 
-use secchat_ipc::types::{EndReason, KeyTrust, Resolution, ResolvedBy};
+use secchat_ipc::types::{EndReason, KeyTrust, QueuedOutcome, Resolution, ResolvedBy};
 use secchat_ipc::{Event, UserName};
 use serde_json::{Map, Value, json};
 
@@ -25,6 +25,8 @@ pub(crate) fn kind(event: &Event) -> EventKind {
         Event::TrustChanged { .. } => EventKind::TrustChanged,
         Event::UsersChanged { .. } => EventKind::UsersChanged,
         Event::DoNotDisturbChanged(_) => EventKind::DoNotDisturbChanged,
+        Event::TextQueued { .. } => EventKind::TextQueued,
+        Event::QueuedTextsEnded { .. } => EventKind::QueuedTextsEnded,
     }
 }
 
@@ -39,7 +41,9 @@ pub(crate) fn peer(event: &Event) -> Option<&UserName> {
         | Event::RequestAnswered { peer, .. }
         | Event::ChatEnded { peer, .. }
         | Event::MessagesDelivered { peer, .. }
-        | Event::TrustChanged { peer, .. } => Some(peer),
+        | Event::TrustChanged { peer, .. }
+        | Event::TextQueued { peer, .. }
+        | Event::QueuedTextsEnded { peer, .. } => Some(peer),
         Event::StatusChanged(_)
         | Event::MessagesRead { .. }
         | Event::UsersChanged { .. }
@@ -107,6 +111,18 @@ fn named(event: &Event) -> (&'static str, Value) {
             ("users_changed", json!({ "came": names(came), "went": names(went) }))
         }
         Event::DoNotDisturbChanged(state) => ("do_not_disturb_changed", view::do_not_disturb(*state)),
+        Event::TextQueued { peer, id, expires } => (
+            "text_queued",
+            json!({ "peer": peer.as_str(), "id": id.to_string(), "expires": time::rfc3339(*expires) }),
+        ),
+        Event::QueuedTextsEnded { peer, ids, outcome } => (
+            "queued_texts_ended",
+            json!({
+                "peer": peer.as_str(),
+                "ids": ids.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "outcome": outcome_word(*outcome),
+            }),
+        ),
     }
 }
 
@@ -158,6 +174,13 @@ pub(crate) fn sentence(event: &Event) -> String {
             format!("available: came [{}], went [{}]", names(came).join(" "), names(went).join(" "))
         }
         Event::DoNotDisturbChanged(state) => view::quiet_for_people(*state),
+        Event::TextQueued { peer, id, expires } => {
+            format!("text {id} for {peer} waits (ends {})", relative(*expires, now))
+        }
+        Event::QueuedTextsEnded { peer, ids, outcome } => {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            format!("left for {peer}: text {} {}", ids.join(", "), outcome_word(*outcome).replace('_', " "))
+        }
     }
 }
 
@@ -216,6 +239,16 @@ fn resolution_word(resolution: Resolution) -> &'static str {
         Resolution::Expired => "expired",
         Resolution::Withdrawn => "withdrawn",
         Resolution::Later => "later",
+    }
+}
+
+fn outcome_word(outcome: QueuedOutcome) -> &'static str {
+    match outcome {
+        QueuedOutcome::Delivered => "delivered",
+        QueuedOutcome::NotDelivered => "not_delivered",
+        QueuedOutcome::Expired => "expired",
+        QueuedOutcome::Cancelled => "cancelled",
+        QueuedOutcome::KeyGone => "key_gone",
     }
 }
 

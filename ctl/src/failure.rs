@@ -100,6 +100,7 @@ impl From<CommandError> for Failure {
             CommandError::StateUnusable { .. } => (Exit::Failed, "state_unusable"),
             CommandError::NotSent { .. } => (Exit::Failed, "not_sent"),
             CommandError::NoConsent { .. } => (Exit::Failed, "no_consent"),
+            CommandError::NotQueued { .. } => (Exit::Failed, "not_queued"),
         };
         Self { exit, code, message: error.to_string() }
     }

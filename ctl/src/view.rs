@@ -4,7 +4,7 @@
 
 use secchat_ipc::types::{
     ChatState, ChatSummary, Consent, DoNotDisturb, IncomingRequest, KeyTrust, LinkState, LockState, Message,
-    OutgoingRequest, Peer, Policy, Reachability, RequestState, Status, Terms,
+    OutgoingRequest, Peer, Policy, QueuedText, Reachability, RequestState, Status, Terms,
 };
 use serde_json::{Value, json};
 
@@ -79,6 +79,22 @@ pub(crate) fn message(message: &Message) -> Value {
         "received": rfc3339(message.received),
         "text": message.text,
     })
+}
+
+pub(crate) fn queued_text(text: &QueuedText) -> Value {
+    json!({
+        "id": text.id.to_string(),
+        "peer": text.peer.as_str(),
+        "queued": rfc3339(text.queued),
+        "expires": rfc3339(text.expires),
+        "state": queued_word(text.is_sent),
+        "bytes": text.bytes,
+        "beginning": text.beginning,
+    })
+}
+
+pub(crate) fn queued_word(is_sent: bool) -> &'static str {
+    if is_sent { "sent" } else { "waiting" }
 }
 
 pub(crate) fn peer(peer: &Peer) -> Value {

@@ -34,6 +34,18 @@ pub const MAX_USERS_PER_EVENT: usize = 1_024;
 pub const MAX_QUEUED_TEXTS: usize = 1_024;
 /// Bytes of texts of one chat that wait for room in its window.
 pub const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
+/// Texts left for all peers.
+pub const MAX_OUTBOX_TEXTS: usize = 4_096;
+/// Bytes of texts left for all peers: they are in memory, too.
+pub const MAX_OUTBOX_BYTES: usize = 8 * 1024 * 1024;
+/// Texts left for one peer: so that one does not take all of the outbox.
+pub const MAX_OUTBOX_TEXTS_TO_PEER: usize = 1_024;
+/// Bytes of texts left for one peer.
+pub const MAX_OUTBOX_BYTES_TO_PEER: usize = 2 * 1024 * 1024;
+/// How long a left text waits at most, in seconds: 30 days. What is older was meant for another day.
+pub const MAX_OUTBOX_LIFETIME_SECONDS: u32 = 30 * 24 * 60 * 60;
+/// Bytes of a left text that the list of the outbox shows, so that all of it fits a frame.
+pub const MAX_OUTBOX_SHOWN_BYTES: usize = 200;
 /// Texts of one chat that arrived while the inbox was full, unacknowledged: twice the peer's window.
 pub const MAX_HELD_BACK_TEXTS: usize = 2 * secchat_proto::limits::MAX_UNACKNOWLEDGED_TEXTS;
 /// Bytes of texts that one `Read` returns at most, so that its reply fits a frame; one text is always returned.

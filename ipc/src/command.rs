@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::UserName;
-use crate::types::{ChatId, Passphrase, Policy, QuietChange, Terms};
+use crate::types::{ChatId, Passphrase, Policy, QueuedTexts, QuietChange, Terms};
 
 /// A command with the id that its reply will carry and its time limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,4 +178,21 @@ pub enum Command {
     DoNotDisturb,
     /// Changes that; → `Done` once saved.
     SetDoNotDisturb(QuietChange),
+    /// Leaves one text for the peer: it goes as soon as a chat with the peer is open, after what was left before it;
+    /// → `Queued` when it is on disk.
+    Queue {
+        /// To whom.
+        peer: UserName,
+        /// At most 32,768 bytes of UTF-8.
+        text: String,
+        /// How long it waits at most, in seconds (1 to 2,592,000).
+        lifetime_seconds: u32,
+    },
+    /// → [`Reply::Outbox`](crate::Reply::Outbox): texts that were left for others.
+    Outbox,
+    /// Takes back texts that were left and not sent yet; → `Cancelled` once saved.
+    CancelQueued {
+        /// Which.
+        texts: QueuedTexts,
+    },
 }

@@ -144,4 +144,10 @@ pub enum CommandError {
         /// Who.
         peer: UserName,
     },
+    /// No such text is in the outbox.
+    #[error("text {id} is not in the outbox (any more): `secchatctl outbox` shows what is")]
+    NotQueued {
+        /// Its number.
+        id: u64,
+    },
 }

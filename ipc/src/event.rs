@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::UserName;
 use crate::types::{
     ChatId, ChatSummary, DoNotDisturb, EndReason, IncomingRequest, KeyTrust, Message, OutgoingRequest,
-    Resolution, ResolvedBy, Status,
+    QueuedOutcome, Resolution, ResolvedBy, Status,
 };
 
 /// A change. Append-only.
@@ -86,4 +86,22 @@ pub enum Event {
     },
     /// Frontends keep quiet from now on, or need not any more, or the hours in which they do changed.
     DoNotDisturbChanged(DoNotDisturb),
+    /// A text was left for a peer. The outbox is not part of the state.
+    TextQueued {
+        /// For whom.
+        peer: UserName,
+        /// Its number in the outbox.
+        id: u64,
+        /// When it is given up: Unix seconds.
+        expires: u64,
+    },
+    /// What became of texts that were left for a peer; they are in the outbox no more.
+    QueuedTextsEnded {
+        /// For whom.
+        peer: UserName,
+        /// Their numbers in the outbox.
+        ids: Vec<u64>,
+        /// What.
+        outcome: QueuedOutcome,
+    },
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Snapshot;
 use crate::types::{
-    ChatId, ChatSummary, Consent, DoNotDisturb, IncomingRequest, Message, OutgoingRequest, Peer, Status,
-    Terms,
+    ChatId, ChatSummary, Consent, DoNotDisturb, IncomingRequest, Message, OutgoingRequest, Peer, QueuedText,
+    Status, Terms,
 };
 use crate::{CommandError, UserName};
 
@@ -83,6 +83,22 @@ pub enum Reply {
     Consents(Vec<Consent>),
     /// Whether frontends keep quiet.
     DoNotDisturb(DoNotDisturb),
+    /// The text is kept and goes when a chat with the peer is open.
+    Queued {
+        /// Its number in the outbox; none is used twice.
+        id: u64,
+        /// When it is given up: Unix seconds.
+        expires: u64,
+    },
+    /// The outbox, in the order of the numbers.
+    Outbox(Vec<QueuedText>),
+    /// Texts were taken back.
+    Cancelled {
+        /// How many.
+        texts: u32,
+        /// How many of those that were meant have left already, and stay.
+        sent: u32,
+    },
 }
 
 /// What the daemon sends. Append-only.

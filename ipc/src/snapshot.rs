@@ -79,8 +79,11 @@ impl Snapshot {
                 self.chats.iter_mut().filter(|c| c.peer == *peer).for_each(|c| c.trust = *trust);
             }
             Event::DoNotDisturbChanged(state) => self.do_not_disturb = *state,
-            // How many are undelivered comes with `ChatChanged`; who is available is not part of the state.
-            Event::MessagesDelivered { .. } | Event::UsersChanged { .. } => {}
+            // How many are undelivered comes with `ChatChanged`; who is available is not part of the state, nor the outbox.
+            Event::MessagesDelivered { .. }
+            | Event::UsersChanged { .. }
+            | Event::TextQueued { .. }
+            | Event::QueuedTextsEnded { .. } => {}
         }
     }
 

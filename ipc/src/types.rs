@@ -381,3 +381,46 @@ pub enum EndReason {
     /// The peer's daemon never confirmed the end.
     Unconfirmed,
 }
+
+/// A text that was left for a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedText {
+    /// Its number in the outbox; none is used twice.
+    pub id: u64,
+    /// For whom.
+    pub peer: UserName,
+    /// When it was left: Unix seconds.
+    pub queued: u64,
+    /// When it is given up, unless it was sent before: Unix seconds.
+    pub expires: u64,
+    /// Whether it has left and waits for its acknowledgement; it cannot be taken back then.
+    pub is_sent: bool,
+    /// How many bytes it has.
+    pub bytes: u32,
+    /// Its beginning, of some 200 bytes.
+    pub beginning: String,
+}
+
+/// Which texts of the outbox are meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QueuedTexts {
+    /// The one of this number.
+    One(u64),
+    /// All that were left for this peer.
+    To(UserName),
+}
+
+/// What became of a text that was left for a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QueuedOutcome {
+    /// The peer's daemon holds it.
+    Delivered,
+    /// It was sent, and the chat ended before the peer's daemon acknowledged it.
+    NotDelivered,
+    /// No chat was open in time: it was not sent.
+    Expired,
+    /// It was taken back.
+    Cancelled,
+    /// The key that it was meant for is the peer's no more: it was not sent.
+    KeyGone,
+}

@@ -4,10 +4,12 @@
 //! `secchat-bench reloads`: only what a relay's reload costs, which is not in the former.
 //! `secchat-bench verbs`: what a verb of secchatctl costs, beside a program that does nothing.
 //! `secchat-bench frontends`: what 200 frontends cost each other, with and without some that do not read.
+//! `secchat-bench outbox`: 1,000 texts left for somebody who is away.
 //! `secchat-bench storm`: honest pairs among 20,000 hostile connections.
 
 mod frontends;
 mod logins;
+mod outbox;
 mod reloads;
 mod storm;
 mod verbs;
@@ -36,6 +38,9 @@ async fn main() {
     }
     if argument.as_deref() == Some("frontends") {
         return frontends::run().await;
+    }
+    if argument.as_deref() == Some("outbox") {
+        return outbox::run().await;
     }
     if argument.as_deref() == Some("storm") {
         return storm::run().await;

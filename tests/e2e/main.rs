@@ -21,6 +21,7 @@ mod key_change;
 mod link;
 mod lost_key;
 mod man_pages;
+mod outbox;
 mod packages;
 mod passphrase;
 mod report_files;

@@ -41,7 +41,9 @@ impl Frontend {
     /// # Panics
     /// When the connection fails or nothing comes.
     pub async fn next_event(&mut self) -> Event {
-        let event = within(&format!("an event after {:#?}", self.state), self.client.next_event()).await;
+        // The state is shown only where it is missed: it may be large, and events many.
+        let waited = tokio::time::timeout(crate::DEADLINE, self.client.next_event()).await;
+        let Ok(event) = waited else { panic!("waited in vain: an event after {:#?}", self.state) };
         let event = event.expect("event");
         self.state.apply(&event);
         event

@@ -1,11 +1,12 @@
 //! What must hold after every step, and at the end.
 
 use secchat_daemon::limits;
-use secchat_ipc::types::{ChatState, KeyTrust};
+use secchat_ipc::types::{ChatState, KeyTrust, QueuedText, QueuedTexts};
 use secchat_ipc::{CommandError, Reply};
 
 use secchat_proto::limits::MAX_UNACKNOWLEDGED_TEXTS;
 
+use crate::ledger::Left;
 use crate::world::World;
 
 impl World {
@@ -92,6 +93,9 @@ impl World {
         for (text, sent) in &self.ledger.texts {
             assert!(!sent.is_delivered || sent.is_received, "acknowledged and lost: {text:?}");
         }
+        for ((user, id), left) in &self.ledger.left {
+            assert!(left.has_ended || left.is_there, "{user}: text {id} was kept for somebody and is lost");
+        }
         if self.evil.is_none() {
             self.check_honest();
         }
@@ -129,6 +133,20 @@ impl World {
                 self.ledger.texts.get_mut(text).unwrap().is_delivered = true;
                 self.ledger.delivered += 1;
             }
+            (secchat_ipc::Command::Queue { text, .. }, Ok(Reply::Queued { id, .. })) => {
+                let left = Left { words: text.clone(), has_ended: false, is_there: false };
+                let known = self.ledger.left.insert((user, *id), left);
+                assert!(known.is_none(), "a number of the outbox is used twice");
+            }
+            (secchat_ipc::Command::CancelQueued { .. }, Ok(Reply::Cancelled { texts: 1, .. })) => {
+                let secchat_ipc::Command::CancelQueued { texts: QueuedTexts::One(id) } = command else {
+                    return;
+                };
+                if let Some(left) = self.ledger.left.get(&(user, *id)) {
+                    self.ledger.texts.get_mut(&left.words).unwrap().is_taken_back = true;
+                }
+            }
+            (secchat_ipc::Command::Outbox, Ok(Reply::Outbox(texts))) => self.check_outbox(at, texts),
             (_, Ok(Reply::ChatOpen { chat_id, .. })) => {
                 let peer = match command {
                     secchat_ipc::Command::Rtt { peer, .. }
@@ -140,6 +158,24 @@ impl World {
                 self.ledger.opened += 1;
             }
             _ => {}
+        }
+    }
+
+    /// At the end, with everybody there: what is still in the outbox waits for a chat, and for nothing else.
+    fn check_outbox(&mut self, at: usize, texts: &[QueuedText]) {
+        let node = &self.nodes[at];
+        for text in texts {
+            if let Some(left) = self.ledger.left.get_mut(&(node.user.clone(), text.id)) {
+                left.is_there = true;
+            }
+            let chats = &node.core.snapshot().chats;
+            let is_open = chats.iter().any(|chat| chat.peer == text.peer && chat.state == ChatState::Open);
+            assert!(
+                self.evil.is_some() || !is_open,
+                "{}: text {} is not sent, though the chat is open",
+                node.user,
+                text.id
+            );
         }
     }
 }

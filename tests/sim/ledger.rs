@@ -17,6 +17,18 @@ pub struct Sent {
     pub is_delivered: bool,
     /// Its receiver read it.
     pub is_received: bool,
+    /// Its sender's daemon said that it was taken back, or too late: nobody may get it.
+    pub is_taken_back: bool,
+}
+
+/// A text that a daemon said it keeps for somebody who is away.
+#[derive(Debug)]
+pub struct Left {
+    pub words: String,
+    /// Its daemon told what became of it.
+    pub has_ended: bool,
+    /// It is in the outbox at the end.
+    pub is_there: bool,
 }
 
 /// Everything that daemons themselves said and did.
@@ -32,6 +44,10 @@ pub struct Ledger {
     pub texts: BTreeMap<String, Sent>,
     /// The last text of a chat that a daemon has shown.
     last: BTreeMap<(UserName, IpcChatId), u64>,
+    /// When that text was written, in the order of all texts.
+    order: BTreeMap<(UserName, IpcChatId), u64>,
+    /// Texts that wait for who is away, by whose daemon keeps them and their numbers there.
+    pub left: BTreeMap<(UserName, u64), Left>,
     /// Counters of records, by who sealed them.
     counters: BTreeSet<(UserName, ChatId, Vec<u8>)>,
     /// Accepts by such a consent.
@@ -120,10 +136,30 @@ impl Ledger {
         let sent = self.texts.get_mut(&message.text).expect("a text that nobody wrote");
         assert_eq!((sent.from.as_str(), &sent.to), (message.peer.as_str(), user), "somebody else's text");
         assert!(!sent.is_received, "{user} got a text twice: {message:?}");
+        assert!(!sent.is_taken_back, "{user} got a text that was taken back: {message:?}");
         sent.is_received = true;
         let last = self.last.entry((user.clone(), message.chat_id)).or_default();
         assert_eq!(message.id, *last + 1, "{user}: texts out of order");
         *last = message.id;
+        let order = self.order.entry((user.clone(), message.chat_id)).or_default();
+        let written = written(message);
+        assert!(*order <= written, "{user}: a text overtook one that was sent before: {message:?}");
+        *order = written;
+    }
+
+    /// A daemon tells what became of texts that were left: `Outcome [ids]`.
+    pub fn note_ended(&mut self, user: &UserName, detail: &str) {
+        let (outcome, ids) = detail.split_once(" [").expect("an outcome and numbers");
+        for id in ids.trim_end_matches(']').split(", ") {
+            let id: u64 = id.parse().expect("a number");
+            // Nobody was told of its number, if its daemon died too soon.
+            let Some(left) = self.left.get_mut(&(user.clone(), id)) else { continue };
+            left.has_ended = true;
+            if outcome == "Delivered" {
+                self.texts.get_mut(&left.words).expect("a text").is_delivered = true;
+                self.delivered += 1;
+            }
+        }
     }
 
     /// A daemon died after it had handed out this text, and before it had put on disk that it did: it will be read
@@ -133,6 +169,13 @@ impl Ledger {
             sent.is_received = false;
             let last = self.last.entry((user.clone(), message.chat_id)).or_default();
             *last = (*last).min(message.id - 1);
+            let order = self.order.entry((user.clone(), message.chat_id)).or_default();
+            *order = (*order).min(written(message));
         }
     }
+}
+
+/// A text's place among all texts: what it begins with.
+fn written(message: &Message) -> u64 {
+    message.text.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use secchat_ipc::types::{Passphrase, Policy, Terms};
+use secchat_ipc::types::{Passphrase, Policy, QueuedTexts, Terms};
 use secchat_ipc::{Command, UserName};
 
 use crate::ledger::Sent;
@@ -98,7 +98,9 @@ impl World {
             42..44 => Command::Later { peer: self.requester(at) },
             44 => Command::Withdraw { peer: self.somebody(at) },
             45 => Command::Revoke { peer: self.talker(at) },
-            46..72 => self.text(at),
+            46..63 => self.text(at),
+            63..70 => self.leave(at),
+            70..72 => self.take_back(at),
             72..82 => Command::Read { peer: None, peek: false },
             82..86 => Command::Close { peer: self.talker(at) },
             86..88 => Command::SetReachability { available: self.people.chance(70) },
@@ -139,9 +141,28 @@ impl World {
             to: to.user.clone(),
             is_delivered: false,
             is_received: false,
+            is_taken_back: false,
         };
         self.ledger.texts.insert(text.clone(), sent);
         Command::Send { peer, text }
+    }
+}
+
+impl World {
+    /// A text for somebody who may be away.
+    fn leave(&mut self, at: usize) -> Command {
+        let peer = if self.people.chance(70) { self.talker(at) } else { self.somebody(at) };
+        let Command::Send { peer, text } = self.text_to(at, peer) else { panic!("a text") };
+        Command::Queue { peer, text, lifetime_seconds: self.people.pick(&[10, 120, 3_600]) }
+    }
+
+    /// Some text that was left.
+    fn take_back(&mut self, at: usize) -> Command {
+        let user = &self.nodes[at].user;
+        let own: Vec<u64> =
+            self.ledger.left.keys().filter(|(owner, _)| owner == user).map(|(_, id)| *id).collect();
+        let id = if own.is_empty() { 1 } else { own[self.people.index(own.len())] };
+        Command::CancelQueued { texts: QueuedTexts::One(id) }
     }
 }
 

@@ -106,6 +106,9 @@ impl World {
                 self.nodes[at].writing = if succeeds { changes } else { BTreeMap::new() };
                 self.schedule(after, Event::Saved { node: at, life, succeeds });
             }
+            Output::Log(line) if line.event == "queued_texts_ended" => {
+                self.ledger.note_ended(&self.nodes[at].user, &line.detail);
+            }
             Output::Log(_) | Output::LockStore => {}
         }
     }

@@ -143,6 +143,7 @@ impl World {
         self.run_until(quiet);
         for at in 0..self.nodes.len() {
             self.command(at, 1, Duration::ZERO, Command::Read { peer: None, peek: false });
+            self.command(at, 1, Duration::ZERO, Command::Outbox);
         }
         self.check_end();
         self.ledger

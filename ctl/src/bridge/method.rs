@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::params::{
-    Accept, Available, Blocked, DoNotDisturb, Hours, Key, MarkRead, Nothing, Number, Read, Refuse, Rtt, Send,
-    SetPolicy, Whom,
+    Accept, Available, Blocked, CancelQueued, DoNotDisturb, Hours, Key, MarkRead, Nothing, Number, Queue,
+    Read, Refuse, Rtt, Send, SetPolicy, Whom,
 };
 use super::request::Refusal;
 
@@ -24,7 +24,7 @@ pub(crate) enum Call {
 }
 
 /// Every method, in the order of the schema.
-pub(crate) const METHODS: [&str; 31] = [
+pub(crate) const METHODS: [&str; 34] = [
     "version",
     "status",
     "subscribe",
@@ -56,6 +56,9 @@ pub(crate) const METHODS: [&str; 31] = [
     "do_not_disturb",
     "set_do_not_disturb",
     "set_quiet_hours",
+    "queue",
+    "outbox",
+    "cancel_queued",
 ];
 
 /// The call of this name with these parameters.
@@ -76,6 +79,7 @@ pub(crate) fn parse(method: &str, params: Map<String, Value>) -> Result<Call, Re
         "peers" => Some(Command::Peers),
         "consents" => Some(Command::Consents),
         "do_not_disturb" => Some(Command::DoNotDisturb),
+        "outbox" => Some(Command::Outbox),
         _ => None,
     };
     if let Some(command) = plain {
@@ -132,6 +136,11 @@ fn command(method: &str, params: Map<String, Value>) -> Result<Command, Refusal>
             let Key { peer, public_key } = read(params)?;
             Command::AddPeer { peer, public_key }
         }
+        "queue" => {
+            let Queue { peer, text, lifetime_seconds } = read(params)?;
+            Command::Queue { peer, text, lifetime_seconds }
+        }
+        "cancel_queued" => Command::CancelQueued { texts: read::<CancelQueued>(params)?.into() },
         "confirm_safety_number" => {
             let Number { peer, number } = read(params)?;
             Command::ConfirmSafetyNumber { peer, number }

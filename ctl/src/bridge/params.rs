@@ -1,7 +1,7 @@
 //! The parameters of the bridge's methods, by name. An unknown one is a mistake, not an extension.
 
 use jiff::Timestamp;
-use secchat_ipc::types::{ChatId, Policy, QuietHours, Terms};
+use secchat_ipc::types::{ChatId, Policy, QueuedTexts, QuietHours, Terms};
 use secchat_ipc::{Command, UserName};
 use serde::Deserialize;
 use serde::de::Error as _;
@@ -135,6 +135,32 @@ pub(super) struct Number {
     pub(super) number: String,
 }
 
+/// `queue`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Queue {
+    pub(super) peer: UserName,
+    pub(super) text: String,
+    #[serde(default = "a_week")]
+    pub(super) lifetime_seconds: u32,
+}
+
+/// `cancel_queued`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum CancelQueued {
+    One(QueuedText),
+    To(Whom),
+}
+
+/// A text of the outbox.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QueuedText {
+    #[serde(deserialize_with = "number")]
+    id: u64,
+}
+
 /// Terms: what is not given is no limit.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -169,6 +195,15 @@ impl From<Accept> for Command {
     }
 }
 
+impl From<CancelQueued> for QueuedTexts {
+    fn from(params: CancelQueued) -> Self {
+        match params {
+            CancelQueued::One(QueuedText { id }) => Self::One(id),
+            CancelQueued::To(Whom { peer }) => Self::To(peer),
+        }
+    }
+}
+
 impl From<TermsParam> for Terms {
     fn from(TermsParam { until, history_days }: TermsParam) -> Self {
         Self { until, history_days }
@@ -195,6 +230,10 @@ fn a_day() -> u32 {
     86_400
 }
 
+fn a_week() -> u32 {
+    7 * a_day()
+}
+
 fn moment<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<u64>, D::Error> {
     let Some(text) = Option::<String>::deserialize(value)? else { return Ok(None) };
     let moment: Timestamp = text.parse().map_err(|_| D::Error::custom("until is a time in RFC 3339"))?;
@@ -216,5 +255,5 @@ fn chat_id<'de, D: serde::Deserializer<'de>>(value: D) -> Result<ChatId, D::Erro
 fn number<'de, D: serde::Deserializer<'de>>(value: D) -> Result<u64, D::Error> {
     let text = String::deserialize(value)?;
     let is_decimal = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    text.parse().ok().filter(|_| is_decimal).ok_or_else(|| D::Error::custom("up_to is a number in a string"))
+    text.parse().ok().filter(|_| is_decimal).ok_or_else(|| D::Error::custom("it is a number in a string"))
 }

@@ -42,6 +42,11 @@ pub(crate) fn object(reply: &Reply) -> Value {
         Reply::Chats(chats) => json!({ "chats": all(chats, view::chat) }),
         Reply::DoNotDisturb(state) => view::do_not_disturb(*state),
         Reply::Consents(consents) => json!({ "consents": all(consents, view::consent) }),
+        Reply::Queued { id, expires } => {
+            json!({ "id": id.to_string(), "expires": secchat_ipc::time::rfc3339(*expires) })
+        }
+        Reply::Outbox(texts) => json!({ "texts": all(texts, view::queued_text) }),
+        Reply::Cancelled { texts, sent } => json!({ "texts": texts, "sent": sent }),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use secchat_ipc::types::{
     ChatId, ChatState, ChatSummary, Consent, DoNotDisturb, EndReason, IncomingRequest, KeyTrust, LinkState,
-    LockState, Message, OutgoingRequest, Peer, Policy, QuietHours, Reachability, RequestState, Resolution,
-    ResolvedBy, Status, Terms,
+    LockState, Message, OutgoingRequest, Peer, Policy, QueuedOutcome, QueuedText, QuietHours, Reachability,
+    RequestState, Resolution, ResolvedBy, Status, Terms,
 };
 use secchat_ipc::{Event, Reply, Snapshot, UserName};
 
@@ -100,6 +100,11 @@ fn message() -> Message {
     Message { peer: peer("bob"), chat_id: CHAT, id: u64::MAX, received: 1, text }
 }
 
+fn queued_text(is_sent: bool) -> QueuedText {
+    let (peer, beginning) = (peer("bob"), "\u{1b}[2J".to_owned());
+    QueuedText { id: u64::MAX, peer, queued: 1, expires: 2, is_sent, bytes: 4, beginning }
+}
+
 pub(super) fn replies() -> Vec<(&'static str, Reply)> {
     let terms = terms()[1];
     let mut snapshot = Snapshot::empty(statuses().remove(0));
@@ -133,6 +138,9 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("do_not_disturb", Reply::DoNotDisturb(DoNotDisturb::default())),
         ("do_not_disturb", Reply::DoNotDisturb(quiet())),
         ("consents", Reply::Consents([None, Some(CHAT)].map(consent).into())),
+        ("queue", Reply::Queued { id: u64::MAX, expires: 1 }),
+        ("outbox", Reply::Outbox(vec![queued_text(true), queued_text(false)])),
+        ("cancel_queued", Reply::Cancelled { texts: 2, sent: 1 }),
     ];
     replies.extend(statuses().into_iter().map(|status| ("status", Reply::Status(status))));
     replies
@@ -164,6 +172,11 @@ pub(super) fn events() -> Vec<Event> {
         Event::UsersChanged { came: vec![bob()], went: vec![peer("x")] },
         Event::DoNotDisturbChanged(quiet()),
     ];
+    events.push(Event::TextQueued { peer: bob(), id: u64::MAX, expires: 2 });
+    use QueuedOutcome::{Cancelled, Delivered, Expired, KeyGone as ForAnotherKey, NotDelivered};
+    for outcome in [Delivered, NotDelivered, Expired, Cancelled, ForAnotherKey] {
+        events.push(Event::QueuedTextsEnded { peer: bob(), ids: vec![1, u64::MAX], outcome });
+    }
     events.extend(statuses().into_iter().map(Event::StatusChanged));
     events.extend(incoming().into_iter().map(Event::RequestReceived));
     events.extend(chats().into_iter().map(Event::ChatChanged));

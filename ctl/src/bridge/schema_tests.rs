@@ -167,6 +167,9 @@ fn name_of(command: &Command) -> Option<&'static str> {
         Command::SetDoNotDisturb(QuietChange::On { .. } | QuietChange::Off) => "set_do_not_disturb",
         Command::SetDoNotDisturb(_) => "set_quiet_hours",
         Command::Revoke { .. } => "revoke",
+        Command::Queue { .. } => "queue",
+        Command::Outbox => "outbox",
+        Command::CancelQueued { .. } => "cancel_queued",
     })
 }
 

@@ -6,8 +6,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use secchat_ipc::UserName;
+use secchat_ipc::types::QueuedTexts;
 
-use super::value::{History, HoursWord, PolicyWord, duration, history, hours_word, policy_word};
+use super::value::{
+    History, HoursWord, PolicyWord, duration, history, hours_word, policy_word, queued_texts,
+};
 use crate::complete;
 
 /// `init`.
@@ -174,12 +177,40 @@ pub(crate) struct SendArgs {
     /// Write the text in $VISUAL or $EDITOR
     #[arg(long, conflicts_with = "text")]
     pub(crate) edit: bool,
+    /// Leave the text in the outbox and return: it goes when a chat with USER is open, after what was left before; with
+    /// --request, USER is asked for one
+    #[arg(long)]
+    pub(crate) queue: bool,
+    /// How long the text waits in the outbox at most, up to 30d [default: 7d]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, requires = "queue")]
+    pub(crate) lifetime: Option<Duration>,
+    /// Return when it is known what became of the text in the outbox
+    #[arg(long, requires = "queue")]
+    pub(crate) wait: bool,
     /// To whom
     #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::addressees))]
     pub(crate) user: UserName,
     /// The text: its words are joined by blanks; a single - takes standard input. Flags go before USER
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required_unless_present = "edit")]
     pub(crate) text: Vec<String>,
+}
+
+/// `outbox`.
+#[derive(Args, Debug)]
+pub(crate) struct OutboxArgs {
+    #[command(subcommand)]
+    pub(crate) verb: Option<OutboxVerb>,
+}
+
+/// What to do with the outbox.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OutboxVerb {
+    /// Take back a text that has not left yet, or all of a user
+    Cancel {
+        /// The text's number, or the user that the texts are for
+        #[arg(value_name = "ID|USER", value_parser = queued_texts, add = ArgValueCandidates::new(complete::outbox))]
+        which: QueuedTexts,
+    },
 }
 
 /// `read`.

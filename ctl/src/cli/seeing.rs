@@ -84,4 +84,8 @@ pub(crate) enum EventKind {
     UsersChanged,
     /// Do not disturb went on or off, or its hours changed
     DoNotDisturbChanged,
+    /// A text was left for somebody
+    TextQueued,
+    /// What became of texts that were left
+    QueuedTextsEnded,
 }

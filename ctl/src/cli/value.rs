@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
-use secchat_ipc::types::{Policy, QuietHours};
+use secchat_ipc::UserName;
+use secchat_ipc::types::{Policy, QueuedTexts, QuietHours};
 
 /// For how long texts may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,14 @@ pub(crate) fn policy_word(text: &str) -> Result<PolicyWord, String> {
     }
 }
 
+/// Reads the number of a text in the outbox, or the name of who texts are for.
+pub(super) fn queued_texts(text: &str) -> Result<QueuedTexts, String> {
+    match text.parse() {
+        Ok(id) if text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(QueuedTexts::One(id)),
+        Ok(_) | Err(_) => UserName::parse(text).map(QueuedTexts::To).map_err(|error| error.to_string()),
+    }
+}
+
 pub(super) fn history(text: &str) -> Result<History, String> {
     match text {
         "none" => Ok(History(Some(0))),
@@ -102,6 +111,17 @@ mod tests {
         }
         let shown = QuietHours { from: 1_320, to: 425 }.to_string();
         assert_eq!(shown, "22:00-07:05");
+    }
+
+    #[test]
+    fn a_number_is_a_text_and_anything_else_a_user() {
+        assert_eq!(queued_texts("17"), Ok(QueuedTexts::One(17)));
+        for name in ["bob", "17a", "99999999999999999999"] {
+            assert_eq!(queued_texts(name), Ok(QueuedTexts::To(UserName::parse(name).unwrap())));
+        }
+        for text in ["", "+17", "-1", "No"] {
+            assert!(queued_texts(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod hook;
 mod init;
 mod keygen;
 mod list;
+mod outbox;
 mod peers;
 mod policy;
 mod reach;
@@ -54,6 +55,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<(), Failure> {
         Verb::Consents => consents::run(session).await,
         Verb::Revoke(args) => consents::revoke(session, args.user).await,
         Verb::Send(args) => send::run(session, args).await,
+        Verb::Outbox(args) => outbox::run(session, args).await,
         Verb::Read(args) => read::run(session, args).await,
         Verb::Chat(args) => chat::run(session, args.user).await,
         Verb::Close(args) => close::run(session, args.user).await,

@@ -104,7 +104,7 @@ async fn take_back(session: &Session, peer: &UserName) -> Result<(), Failure> {
 }
 
 /// What a request's lifetime is counted in; never none.
-fn whole_seconds(duration: Duration) -> u32 {
+pub(super) fn whole_seconds(duration: Duration) -> u32 {
     let rounded_up = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
     u32::try_from(rounded_up.max(1)).unwrap_or(u32::MAX)
 }

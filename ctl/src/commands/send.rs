@@ -9,6 +9,7 @@ use secchat_ipc::types::ChatState;
 use secchat_ipc::{Client, ClientError, Command, CommandError, Reply, UserName};
 use serde_json::json;
 
+use super::outbox::{self, Leave};
 use super::rtt;
 use crate::cli::{SendArgs, TermsArgs};
 use crate::failure::Failure;
@@ -23,6 +24,10 @@ pub(super) async fn run(session: &Session, args: SendArgs) -> Result<(), Failure
     };
     let text = checked(text)?;
     let mut client = session.connect().await?;
+    if args.queue {
+        let leave = Leave { peer, text, lifetime: args.lifetime, ask: args.request, wait: args.wait };
+        return outbox::leave(session, client, leave).await;
+    }
     if args.request && !is_open(session, &mut client, &peer).await? {
         let terms = rtt::proposed(TermsArgs { duration: None, history: None });
         rtt::ask(session, &mut client, &peer, terms).await?;
@@ -42,7 +47,12 @@ pub(super) async fn run(session: &Session, args: SendArgs) -> Result<(), Failure
     session.output.data(value, |_| String::new())
 }
 
-async fn is_open(session: &Session, client: &mut Client, peer: &UserName) -> Result<bool, Failure> {
+/// Whether there is a chat that goes on, open or interrupted.
+pub(super) async fn is_open(
+    session: &Session,
+    client: &mut Client,
+    peer: &UserName,
+) -> Result<bool, Failure> {
     let Reply::Chats(chats) = client.call(Command::Chats, session.limit()).await? else {
         return Err(Failure::unfit_reply());
     };

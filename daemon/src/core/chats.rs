@@ -26,10 +26,10 @@ pub(super) struct Talk {
     pub(super) peer: UserName,
     /// The chat.
     pub(super) chat: Chat,
-    /// Texts in the window, and who waits for their acknowledgement.
-    pub(super) sent: VecDeque<(u64, Ticket)>,
+    /// Texts in the window, and who is told of their acknowledgement.
+    pub(super) sent: VecDeque<(u64, Sender)>,
     /// Texts that wait for room in the window.
-    pub(super) queue: VecDeque<(Ticket, String)>,
+    pub(super) queue: VecDeque<Line>,
     /// Their bytes.
     pub(super) queued_bytes: usize,
     /// How many of them were given up.
@@ -46,6 +46,26 @@ pub(super) struct Talk {
     pub(super) is_over: bool,
     /// Taking it up again failed three times.
     pub(super) troubled: bool,
+}
+
+/// A text that waits for room in the window.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// Who waits for its acknowledgement.
+    pub(super) ticket: Ticket,
+    /// The text.
+    pub(super) text: String,
+    /// What was left for the peer up to and with this number goes before it.
+    pub(super) after: u64,
+}
+
+/// Whose a text in the window is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sender {
+    /// A command's that waits.
+    Command(Ticket),
+    /// The outbox's, by its number there.
+    Outbox(u64),
 }
 
 impl Talk {

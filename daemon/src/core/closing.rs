@@ -1,6 +1,6 @@
 //! How chats end: by a person, by the peer, by a newer chat, by a key that is gone.
 
-use secchat_ipc::types::{EndReason, Resolution};
+use secchat_ipc::types::{EndReason, QueuedOutcome, Resolution};
 use secchat_ipc::{CommandError, Event, Reply};
 use secchat_proto::UserName;
 use secchat_proto::chat::{Phase, Side};
@@ -9,7 +9,7 @@ use secchat_proto::wire::chat_record::EndReason as WireReason;
 use secchat_proto::wire::link::{Answer, ChatId, LinkMessage};
 
 use super::Core;
-use super::chats::Talk;
+use super::chats::{Sender, Talk};
 use super::commands::{Caller, Outcome};
 use super::pending::Wait;
 use super::requests::State;
@@ -85,9 +85,17 @@ impl<E: Entropy> Core<E> {
         talk.never_taken = talk.never_taken.saturating_add(u32::try_from(queued.len()).unwrap_or(u32::MAX));
         let never_taken = talk.never_taken;
         let error = CommandError::NotDelivered { peer, chat_id: chat_id_to_ipc(chat_id) };
-        let tickets =
-            sent.into_iter().map(|(_, ticket)| ticket).chain(queued.into_iter().map(|(ticket, _)| ticket));
-        tickets.for_each(|ticket| self.answer(ticket, Err(error.clone())));
+        let mut left = Vec::new();
+        let mut tickets = Vec::new();
+        for (_, sender) in sent {
+            match sender {
+                Sender::Command(ticket) => tickets.push(ticket),
+                Sender::Outbox(id) => left.push(id),
+            }
+        }
+        tickets.extend(queued.into_iter().map(|line| line.ticket));
+        tickets.into_iter().for_each(|ticket| self.answer(ticket, Err(error.clone())));
+        self.end_queued(left, QueuedOutcome::NotDelivered);
         never_taken
     }
 

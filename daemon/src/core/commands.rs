@@ -134,6 +134,11 @@ impl<E: Entropy> Core<E> {
             Command::Forget { peer } => self.forget(caller, &user_from_ipc(&peer)),
             Command::Chats => Ok(self.list_chats()),
             Command::MarkRead { chat_id, up_to } => Ok(self.mark_read(caller, chat_id, up_to)),
+            Command::Queue { peer, text, lifetime_seconds } => {
+                self.queue_text(caller, &user_from_ipc(&peer), text, lifetime_seconds)
+            }
+            Command::Outbox => Ok(self.list_outbox()),
+            Command::CancelQueued { texts } => self.cancel_queued(caller, &texts),
         }
     }
 
@@ -178,6 +183,7 @@ impl<E: Entropy> Core<E> {
                 | Wait::List { .. }
                 | Wait::Talk { .. }
                 | Wait::Opening { .. }
+                | Wait::Queued
                 | Wait::Saved { .. } => Err(CommandError::TimedOut),
             };
             self.reply(key, result);
@@ -199,6 +205,7 @@ impl<E: Entropy> Core<E> {
             | Wait::Opening { .. }
             | Wait::Delivery { .. }
             | Wait::Close { .. }
+            | Wait::Queued
             | Wait::Saved { .. } => {}
         }
     }
@@ -303,6 +310,9 @@ fn needs_what_was_saved(command: &Command) -> bool {
         | Command::AcceptStanding { .. }
         | Command::Consents
         | Command::Revoke { .. }
-        | Command::SetDoNotDisturb(_) => true,
+        | Command::SetDoNotDisturb(_)
+        | Command::Queue { .. }
+        | Command::Outbox
+        | Command::CancelQueued { .. } => true,
     }
 }

@@ -10,7 +10,7 @@ use secchat_proto::crypto::entropy::Entropy;
 use secchat_proto::wire::link::{ChatId, LinkMessage};
 
 use super::Core;
-use super::chats::Talk;
+use super::chats::{Sender, Talk};
 use super::record::RecordKey;
 use crate::convert::chat_id_to_ipc;
 
@@ -88,7 +88,9 @@ impl<E: Entropy> Core<E> {
                         talk.held.kept_texts = talk.held.kept_texts.max(*id);
                     }
                 }
+                RecordKey::Queued(id) => self.note_queued_kept(*id),
                 RecordKey::Settings
+                | RecordKey::LastQueued
                 | RecordKey::Peer(_)
                 | RecordKey::Stale(_)
                 | RecordKey::Request(_)
@@ -122,14 +124,20 @@ impl<E: Entropy> Core<E> {
             let Some(talk) = self.chats.get_mut(&chat_id) else { continue };
             let kept = talk.held.kept_texts;
             talk.held.records.clear();
-            let mut given_up: Vec<_> = talk.queue.drain(..).map(|(ticket, _)| ticket).collect();
+            let mut given_up: Vec<_> = talk.queue.drain(..).map(|line| line.ticket).collect();
             talk.queued_bytes = 0;
-            while let Some((_, ticket)) = talk.sent.pop_back_if(|(id, _)| *id > kept) {
-                given_up.push(ticket);
+            let mut given_back = Vec::new();
+            while let Some((_, sender)) = talk.sent.pop_back_if(|(id, _)| *id > kept) {
+                match sender {
+                    Sender::Command(ticket) => given_up.push(ticket),
+                    Sender::Outbox(id) => given_back.push(id),
+                }
             }
+            given_back.into_iter().for_each(|id| self.take_queued_back(id));
             self.chat_step(chat_id, |chat, env| chat.handle_unkept(kept, env));
             given_up.into_iter().for_each(|ticket| self.answer(ticket, Err(error.clone())));
         }
+        self.give_up_unkept_queued(error);
     }
 
     /// Writing works again: offers that waited for that are made.

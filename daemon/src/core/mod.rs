@@ -5,6 +5,7 @@
 //! `commands` (dispatch) and `pending` (who waits for what), `locking` (the identity key), `session` (login, back-off)
 //! and `liveness`, `link` (dispatch of the relay's messages), `users` (who is available), `pins` and `trust` (keys),
 //! `requests`, `answers` and `consents` (others ask), `asking` (this user asks), `chats`, `closing` and `texts` (conversations),
+//! `outbox` (texts left for who is away),
 //! `view` (snapshot and events), `known` (peers and settings), `record` (what survives), `saving` (what is written when),
 //! `held` (what waits for the disk), `restore` (what comes back), `expiry` (time), `quiet` (do not
 //! disturb), `status`.
@@ -26,6 +27,7 @@ mod known;
 mod link;
 mod liveness;
 mod locking;
+mod outbox;
 mod pending;
 mod pins;
 mod quiet;
@@ -79,6 +81,7 @@ pub struct Core<E> {
     chats: BTreeMap<ChatId, chats::Talk>,
     /// Who may open further chats without a question.
     consents: BTreeMap<UserName, record::SavedConsent>,
+    outbox: outbox::Outbox,
     pending: pending::Pending,
     quiet: quiet::Quiet,
     view: view::View,
@@ -113,6 +116,7 @@ impl<E: Entropy> Core<E> {
             asked: BTreeMap::new(),
             chats: BTreeMap::new(),
             consents: BTreeMap::new(),
+            outbox: outbox::Outbox::default(),
             pending: pending::Pending::default(),
             quiet: quiet::Quiet::default(),
             view: view::View::new(time.unix),

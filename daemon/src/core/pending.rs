@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use secchat_ipc::Command;
+use secchat_ipc::{Command, Reply};
 use secchat_proto::UserName;
 use secchat_proto::wire::link::ChatId;
 
@@ -53,7 +53,11 @@ pub(super) enum Wait {
     Saved {
         /// The change's number.
         change: u64,
+        /// The answer then.
+        reply: Box<Reply>,
     },
+    /// The save of a text that was left.
+    Queued,
 }
 
 /// A command that waits.

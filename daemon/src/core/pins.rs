@@ -148,6 +148,9 @@ impl<E: Entropy> Core<E> {
             self.changed.remove(peer);
             self.pin(peer, key, true);
         } else {
+            if pin.is_some() {
+                self.drop_queued_of_other_key(peer);
+            }
             self.pin(peer, key, true);
             self.settle_changed(peer);
             self.tell_trust(peer);
@@ -164,6 +167,7 @@ impl<E: Entropy> Core<E> {
         });
         self.drop_consent(peer);
         self.end_under_other_keys(peer, None);
+        self.drop_queued_of_other_key(peer);
         self.log("peer_forgotten", Some(peer), "");
         self.settle_changed(peer);
         self.tell_trust(peer);

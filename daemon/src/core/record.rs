@@ -31,6 +31,10 @@ pub enum Record {
     Consent(UserName, SavedConsent),
     /// Do not disturb.
     Quiet(SavedQuiet),
+    /// A text that was left for a peer.
+    Queued(Box<SavedQueued>),
+    /// The last number given in the outbox.
+    LastQueued(u64),
 }
 
 /// What a record is about.
@@ -56,6 +60,10 @@ pub enum RecordKey {
     Consent(UserName),
     /// [`Record::Quiet`].
     Quiet,
+    /// [`Record::Queued`], by its number.
+    Queued(u64),
+    /// [`Record::LastQueued`].
+    LastQueued,
 }
 
 impl Record {
@@ -73,6 +81,8 @@ impl Record {
             Self::Unread(chat_id, message) => RecordKey::Unread(*chat_id, message.id),
             Self::Consent(peer, _) => RecordKey::Consent(peer.clone()),
             Self::Quiet(_) => RecordKey::Quiet,
+            Self::Queued(queued) => RecordKey::Queued(queued.id),
+            Self::LastQueued(_) => RecordKey::LastQueued,
         }
     }
 }
@@ -180,4 +190,21 @@ pub enum KeptAnswer {
     Pending,
     /// Not answered: a person put it off.
     Later,
+}
+
+/// A text that was left for a peer.
+#[derive(Clone, Debug)]
+pub struct SavedQueued {
+    /// Its number in the outbox.
+    pub id: u64,
+    /// For whom.
+    pub peer: UserName,
+    /// When it was left: Unix seconds.
+    pub queued: u64,
+    /// When it is given up unless it was sent: Unix seconds.
+    pub expires: u64,
+    /// Once a chat has it: which, and its number there. The text is the chat's then.
+    pub sent: Option<(ChatId, u64)>,
+    /// The text; empty once a chat has it.
+    pub text: String,
 }

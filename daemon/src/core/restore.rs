@@ -13,7 +13,7 @@ use secchat_proto::wire::request::RequestToTalk;
 use super::Core;
 use super::asking::Asked;
 use super::chats::Talk;
-use super::record::{Record, RecordKey, Restored};
+use super::record::{Record, RecordKey, Restored, SavedQueued};
 use super::requests::Incoming;
 
 /// Records by what they belong to.
@@ -24,6 +24,8 @@ struct Sorted {
     chats: BTreeMap<ChatId, SavedChat>,
     sent: BTreeMap<ChatId, BTreeMap<u64, String>>,
     unread: Vec<(ChatId, Message)>,
+    queued: Vec<SavedQueued>,
+    last_queued: u64,
 }
 
 impl<E: Entropy> Core<E> {
@@ -34,7 +36,8 @@ impl<E: Entropy> Core<E> {
             self.warn("state_notice", None, notice.clone());
             self.notices.push(notice);
         }
-        let Sorted { requests, asked, chats, mut sent, mut unread } = self.sort(restored.records);
+        let Sorted { requests, asked, chats, mut sent, mut unread, queued, last_queued } =
+            self.sort(restored.records);
         for incoming in requests {
             self.restore_request(incoming);
         }
@@ -48,6 +51,7 @@ impl<E: Entropy> Core<E> {
             saved.held = saved.held.max(held.unwrap_or(0));
             self.restore_chat(chat_id, saved, sent.remove(&chat_id).unwrap_or_default());
         }
+        self.restore_queued(queued, last_queued);
         // Texts of chats that are no more: the chat's end was written, they were not yet deleted.
         for (chat_id, texts) in sent {
             texts.into_keys().for_each(|id| self.touch_lazily(RecordKey::Sent(chat_id, id)));
@@ -84,6 +88,8 @@ impl<E: Entropy> Core<E> {
                     self.next_expiry = self.next_expiry.min(consent.terms.until);
                     self.consents.insert(peer, consent);
                 }
+                Record::Queued(queued) => sorted.queued.push(*queued),
+                Record::LastQueued(id) => sorted.last_queued = id,
             }
         }
         sorted

@@ -99,8 +99,13 @@ impl<E: Entropy> Core<E> {
 
     /// The command is answered when the change that it just made is on disk.
     pub(super) fn wait_for_save(&mut self, caller: &Caller) -> Outcome {
+        self.wait_for_save_with(caller, Reply::Done)
+    }
+
+    /// The same, with an answer of its own.
+    pub(super) fn wait_for_save_with(&mut self, caller: &Caller, reply: Reply) -> Outcome {
         let change = self.saving.changes;
-        self.wait(caller, Wait::Saved { change })
+        self.wait(caller, Wait::Saved { change, reply: Box::new(reply) })
     }
 
     /// Sends on the link once the change that was just made is on disk, or cannot be written: it is in force then.
@@ -142,7 +147,6 @@ impl<E: Entropy> Core<E> {
 
     pub(super) fn handle_saved(&mut self, result: Result<(), String>) {
         let Some(Writing { keys, change }) = self.saving.writing.take() else { return };
-        let is_it = |wait: &Wait| matches!(wait, Wait::Saved { change: it } if *it <= change);
         match result {
             Ok(()) => {
                 let had_failed = self.saving.failed.take().is_some();
@@ -151,7 +155,7 @@ impl<E: Entropy> Core<E> {
                 if had_failed && self.session.is_online() {
                     self.make_waiting_offers();
                 }
-                self.answer_all(is_it, &Ok(Reply::Done));
+                self.answer_saved(change, &Ok(()));
             }
             Err(why) => {
                 self.warn("save_failed", None, why.clone());
@@ -160,11 +164,21 @@ impl<E: Entropy> Core<E> {
                 self.saving.failed = Some(Failure { why: why.clone(), retry_at });
                 let error = CommandError::NotSaved { why };
                 self.give_up_unsaved(&error);
-                self.answer_all(is_it, &Err(error));
+                self.answer_saved(change, &Err(error));
             }
         }
         while let Some((_, message)) = self.saving.after.pop_front_if(|(it, _)| *it <= change) {
             self.send(message);
+        }
+    }
+
+    /// Answers what waits for this change or an earlier one.
+    fn answer_saved(&mut self, change: u64, result: &Result<(), CommandError>) {
+        let is_it = |wait: &Wait| matches!(wait, Wait::Saved { change: it, .. } if *it <= change);
+        for waiting in self.pending.take_all(is_it) {
+            if let Wait::Saved { reply, .. } = waiting.wait {
+                self.reply(waiting.key, result.clone().map(|()| *reply));
+            }
         }
     }
 
@@ -194,6 +208,8 @@ impl<E: Entropy> Core<E> {
             RecordKey::Unread(chat_id, id) => {
                 self.unread_text(*chat_id, *id).map(|message| Record::Unread(*chat_id, message.clone()))
             }
+            RecordKey::Queued(id) => self.outbox.record(*id),
+            RecordKey::LastQueued => Some(Record::LastQueued(self.outbox.last())),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A text is acknowledged when the inbox holds it. Texts that find it full are held back, unacknowledged and bounded by
 //! the peer's window, until somebody reads.
 
-use secchat_ipc::types::{ChatId as IpcChatId, EndReason, Message};
+use secchat_ipc::types::{ChatId as IpcChatId, EndReason, Message, QueuedOutcome};
 use secchat_ipc::{CommandError, Event, Reply, UserName as IpcUserName};
 use secchat_proto::UserName;
 use secchat_proto::chat::SendError;
@@ -12,7 +12,9 @@ use secchat_proto::limits::MAX_TEXT_BYTES;
 use secchat_proto::wire::link::ChatId;
 
 use super::Core;
+use super::chats::{Line, Sender};
 use super::commands::{Caller, Outcome};
+use super::outbox::Next;
 use super::pending::{Ticket, Wait};
 use super::record::RecordKey;
 use crate::convert::{chat_id_from_ipc, chat_id_to_ipc, user_to_ipc};
@@ -26,18 +28,7 @@ impl<E: Entropy> Core<E> {
         text: String,
     ) -> Result<Outcome, CommandError> {
         self.identity()?;
-        if self.known.peer(peer).is_some_and(|saved| saved.blocked) {
-            return Err(CommandError::Blocked { peer: user_to_ipc(peer) });
-        }
-        if text.len() > MAX_TEXT_BYTES {
-            let why = format!("a text is at most {MAX_TEXT_BYTES} bytes long; this one has {}", text.len());
-            return Err(CommandError::Invalid { why });
-        }
-        if let Some(why) = self.saving.problem() {
-            let error = CommandError::NotSent { why: why.to_owned() };
-            self.saving.hurry();
-            return Err(error);
-        }
+        self.may_send(peer, &text)?;
         self.resume_troubled(peer);
         let chats = self.chats.values_mut().filter(|talk| talk.peer == *peer && talk.takes_texts());
         let Some(talk) = chats.max_by_key(|talk| talk.age()) else {
@@ -50,47 +41,88 @@ impl<E: Entropy> Core<E> {
         }
         let chat_id = talk.chat.id();
         let ticket = self.pending.add(caller.key, caller.deadline(), Wait::Delivery { chat_id });
-        talk.queue.push_back((ticket, text));
+        talk.queue.push_back(Line { ticket, text, after: self.outbox.last() });
         talk.queued_bytes = bytes;
         self.pump(chat_id);
         Ok(Outcome::Elsewhere)
     }
 
-    /// Gives queued texts to the chat as far as its window has room.
+    /// Whether a text may be sent to this peer at all, and kept until it is acknowledged.
+    pub(super) fn may_send(&mut self, peer: &UserName, text: &str) -> Result<(), CommandError> {
+        if self.known.peer(peer).is_some_and(|saved| saved.blocked) {
+            return Err(CommandError::Blocked { peer: user_to_ipc(peer) });
+        }
+        if text.len() > MAX_TEXT_BYTES {
+            let why = format!("a text is at most {MAX_TEXT_BYTES} bytes long; this one has {}", text.len());
+            return Err(CommandError::Invalid { why });
+        }
+        if let Some(why) = self.saving.problem() {
+            let error = CommandError::NotSent { why: why.to_owned() };
+            self.saving.hurry();
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Gives texts to the chat as far as its window has room.
     pub(super) fn pump(&mut self, chat_id: ChatId) {
-        while let Some((ticket, text)) = self.chats.get_mut(&chat_id).and_then(|talk| talk.queue.pop_front())
-        {
-            let taken = self.chat_call(chat_id, |chat, env| chat.send_text(&text, env));
-            let Some(talk) = self.chats.get_mut(&chat_id) else { return };
-            match taken {
-                Some(Ok(id)) => {
-                    talk.queued_bytes = talk.queued_bytes.saturating_sub(text.len());
-                    talk.sent.push_back((id, ticket));
-                    self.touch(RecordKey::Sent(chat_id, id));
+        while let Some(next) = self.next_text(chat_id) {
+            let goes_on = match next {
+                Next::Line(line) => self.take_line(chat_id, line),
+                Next::Queued(queued_id, text) => {
+                    match self.chat_call(chat_id, |chat, env| chat.send_text(&text, env)) {
+                        Some(Ok(id)) => {
+                            self.note_taken(chat_id, id, Sender::Outbox(queued_id));
+                            self.note_queued_sent(queued_id, chat_id, id);
+                            true
+                        }
+                        // It waits on.
+                        Some(Err(_)) | None => false,
+                    }
                 }
-                Some(Err(SendError::WindowFull)) => {
-                    talk.queue.push_front((ticket, text));
-                    break;
-                }
-                Some(Err(SendError::NotOpen)) | None => {
-                    talk.queued_bytes = talk.queued_bytes.saturating_sub(text.len());
-                    let peer = user_to_ipc(&talk.peer);
-                    self.answer(ticket, Err(CommandError::NoChat { peer }));
-                }
-                Some(Err(error @ (SendError::TooLong | SendError::Failed))) => {
-                    talk.queued_bytes = talk.queued_bytes.saturating_sub(text.len());
-                    self.answer(ticket, Err(CommandError::Invalid { why: error.to_string() }));
-                }
+            };
+            if !goes_on {
+                break;
             }
         }
         self.drain_chat(chat_id);
     }
 
+    /// Gives a text to the chat, or its sender the reason why not; whether another may follow.
+    fn take_line(&mut self, chat_id: ChatId, line: Line) -> bool {
+        let taken = self.chat_call(chat_id, |chat, env| chat.send_text(&line.text, env));
+        let Some(talk) = self.chats.get_mut(&chat_id) else { return false };
+        if let Some(Err(SendError::WindowFull)) = taken {
+            talk.queue.push_front(line);
+            return false;
+        }
+        talk.queued_bytes = talk.queued_bytes.saturating_sub(line.text.len());
+        let peer = user_to_ipc(&talk.peer);
+        match taken {
+            Some(Ok(id)) => self.note_taken(chat_id, id, Sender::Command(line.ticket)),
+            Some(Err(error @ (SendError::TooLong | SendError::Failed))) => {
+                self.answer(line.ticket, Err(CommandError::Invalid { why: error.to_string() }));
+            }
+            Some(Err(SendError::NotOpen | SendError::WindowFull)) | None => {
+                self.answer(line.ticket, Err(CommandError::NoChat { peer }));
+            }
+        }
+        true
+    }
+
+    /// The chat's window has a text.
+    fn note_taken(&mut self, chat_id: ChatId, id: u64, sender: Sender) {
+        if let Some(talk) = self.chats.get_mut(&chat_id) {
+            talk.sent.push_back((id, sender));
+            self.touch(RecordKey::Sent(chat_id, id));
+        }
+    }
+
     /// A command gave up: its text, if it never got into the window, is not sent.
     pub(super) fn forget_queued(&mut self, chat_id: ChatId, ticket: Ticket) {
         if let Some(talk) = self.chats.get_mut(&chat_id) {
-            talk.queue.retain(|(queued, _)| *queued != ticket);
-            talk.queued_bytes = talk.queue.iter().map(|(_, text)| text.len()).sum();
+            talk.queue.retain(|line| line.ticket != ticket);
+            talk.queued_bytes = talk.queue.iter().map(|line| line.text.len()).sum();
             self.view.touch_chat(chat_id);
         }
     }
@@ -105,9 +137,14 @@ impl<E: Entropy> Core<E> {
         let ipc_id = chat_id_to_ipc(chat_id);
         self.drop_kept_texts(chat_id, up_to);
         self.event(Event::MessagesDelivered { peer, chat_id: ipc_id, up_to });
-        for (id, ticket) in delivered {
-            self.answer(ticket, Ok(Reply::Delivered { chat_id: ipc_id, id }));
+        let mut left = Vec::new();
+        for (id, sender) in delivered {
+            match sender {
+                Sender::Command(ticket) => self.answer(ticket, Ok(Reply::Delivered { chat_id: ipc_id, id })),
+                Sender::Outbox(queued_id) => left.push(queued_id),
+            }
         }
+        self.end_queued(left, QueuedOutcome::Delivered);
         self.pump(chat_id);
     }
 

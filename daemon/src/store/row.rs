@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::convert::{chat_id_from_ipc, chat_id_to_ipc, terms_from_ipc, terms_to_ipc};
 use crate::core::record::{
-    KeptAnswer, Record, SavedConsent, SavedPeer, SavedQuiet, SavedRequest, SavedSettings, Word,
+    KeptAnswer, Record, SavedConsent, SavedPeer, SavedQueued, SavedQuiet, SavedRequest, SavedSettings, Word,
 };
 
 /// The bytes of a record, filled with zeros to a power of two, so that its length tells little.
@@ -36,16 +36,52 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Record> {
 /// A record in the types of the disk.
 #[derive(Serialize, Deserialize)]
 enum Row {
-    Settings { policy: Option<Policy>, newest_crl_seen: u64 },
-    Peer { peer: String, pin: Option<Vec<u8>>, verified: bool, policy: Option<Policy>, blocked: bool },
-    Stale { peer: String, issued: u64 },
+    Settings {
+        policy: Option<Policy>,
+        newest_crl_seen: u64,
+    },
+    Peer {
+        peer: String,
+        pin: Option<Vec<u8>>,
+        verified: bool,
+        policy: Option<Policy>,
+        blocked: bool,
+    },
+    Stale {
+        peer: String,
+        issued: u64,
+    },
     Request(RequestRow),
-    Asked { peer: String, request: Vec<u8> },
+    Asked {
+        peer: String,
+        request: Vec<u8>,
+    },
     Chat(Box<ChatRow>),
-    Sent { chat_id: IpcChatId, id: u64, text: Zeroizing<String> },
+    Sent {
+        chat_id: IpcChatId,
+        id: u64,
+        text: Zeroizing<String>,
+    },
     Unread(Message),
-    Consent { peer: String, key: Vec<u8>, terms: Terms, given: u64 },
-    Quiet { word: Option<(bool, Option<u64>)>, hours: Option<Option<QuietHours>> },
+    Consent {
+        peer: String,
+        key: Vec<u8>,
+        terms: Terms,
+        given: u64,
+    },
+    Quiet {
+        word: Option<(bool, Option<u64>)>,
+        hours: Option<Option<QuietHours>>,
+    },
+    Queued {
+        id: u64,
+        peer: String,
+        queued: u64,
+        expires: u64,
+        sent: Option<(IpcChatId, u64)>,
+        text: Zeroizing<String>,
+    },
+    LastQueued(u64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -125,6 +161,18 @@ impl From<&Record> for Row {
                 terms: terms_to_ipc(*terms),
                 given: *given,
             },
+            Record::Queued(queued) => {
+                let SavedQueued { id, peer, queued, expires, sent, text } = queued.as_ref();
+                Self::Queued {
+                    id: *id,
+                    peer: peer.to_string(),
+                    queued: *queued,
+                    expires: *expires,
+                    sent: sent.map(|(chat_id, id)| (chat_id_to_ipc(chat_id), id)),
+                    text: Zeroizing::new(text.clone()),
+                }
+            }
+            Record::LastQueued(id) => Self::LastQueued(*id),
         }
     }
 }
@@ -160,6 +208,15 @@ impl Row {
                 let key = PublicKey::from_der(&key).ok()?;
                 Record::Consent(name(&peer)?, SavedConsent { key, terms: terms_from_ipc(terms), given })
             }
+            Self::Queued { id, peer, queued, expires, sent, text } => {
+                let sent = match sent {
+                    Some((chat_id, id)) => Some((chat_id_from_ipc(chat_id)?, id)),
+                    None => None,
+                };
+                let (peer, text) = (name(&peer)?, text.as_str().to_owned());
+                Record::Queued(Box::new(SavedQueued { id, peer, queued, expires, sent, text }))
+            }
+            Self::LastQueued(id) => Record::LastQueued(id),
         })
     }
 }

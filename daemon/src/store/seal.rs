@@ -72,6 +72,8 @@ impl Keys {
             RecordKey::Unread(chat_id, id) => format!("unread {chat_id:?} {id}"),
             RecordKey::Quiet => "quiet".to_owned(),
             RecordKey::Consent(peer) => format!("consent {peer}"),
+            RecordKey::Queued(id) => format!("queued {id}"),
+            RecordKey::LastQueued => "last queued".to_owned(),
         };
         Ok(u128::from_be_bytes(*expand::<16>(&self.names, &label)?.expose()))
     }

@@ -14,7 +14,7 @@ use secchat_proto::wire::request::{RequestToTalk, Terms};
 use super::*;
 use crate::convert::chat_id_to_ipc;
 use crate::core::record::{
-    KeptAnswer, SavedConsent, SavedPeer, SavedQuiet, SavedRequest, SavedSettings, Word,
+    KeptAnswer, SavedConsent, SavedPeer, SavedQueued, SavedQuiet, SavedRequest, SavedSettings, Word,
 };
 use crate::permissions::private_tempdir;
 
@@ -60,6 +60,12 @@ fn unread(n: u8, id: u64, text: &str) -> Record {
     Record::Unread(chat, message)
 }
 
+fn queued(id: u64, sent: Option<(ChatId, u64)>) -> Record {
+    let text = if sent.is_none() { "left for bob" } else { "" };
+    let (peer, text) = (name("bob"), text.to_owned());
+    Record::Queued(Box::new(SavedQueued { id, peer, queued: 5, expires: 9, sent, text }))
+}
+
 /// One record of every kind.
 fn every_kind() -> Vec<Record> {
     let key = identity().public_key().clone();
@@ -97,6 +103,9 @@ fn every_kind() -> Vec<Record> {
             name("frank"),
             SavedConsent { key, terms: Terms { until: 8, history_days: 0 }, given: 2 },
         ),
+        queued(1, None),
+        queued(2, Some((chat_id(50), 2))),
+        Record::LastQueued(7),
     ]);
     records
 }
@@ -146,7 +155,7 @@ fn neither_names_nor_words_can_be_read_in_the_file_and_it_is_private() {
     let path = top.path().join(STORE_FILE);
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
     let bytes = std::fs::read(&path).unwrap();
-    for word in ["carol", "a secret word", "on its way"] {
+    for word in ["carol", "a secret word", "on its way", "left for bob"] {
         assert!(!bytes.windows(word.len()).any(|window| window == word.as_bytes()), "{word}");
     }
     for chat in [chat_id(1), chat_id(50)] {

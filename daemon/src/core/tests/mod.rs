@@ -3,6 +3,7 @@
 mod chats;
 mod consents;
 mod keys;
+mod outbox;
 mod properties;
 mod quiet;
 mod relay;

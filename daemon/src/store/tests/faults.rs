@@ -193,6 +193,9 @@ fn script() -> Vec<BTreeMap<RecordKey, Option<Record>>> {
         batch.extend(changes(&[Record::Sent(chat_id(50), id, format!("text {id}"))]));
         batch.insert(RecordKey::Sent(chat_id(50), id - 1), None);
         batch.insert(RecordKey::Unread(chat_id(50), id - 2), None);
+        // Left in one batch, given to the chat in the next: never in both, never in neither.
+        batch.extend(changes(&[queued(id, None), queued(id - 1, Some((chat_id(50), id)))]));
+        batch.insert(RecordKey::Queued(id - 2), None);
         batches.push(batch);
     }
     batches
