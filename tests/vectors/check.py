@@ -51,6 +51,7 @@ def blocks(file):
 NUMBERS = {
     "bytes_left", "count", "expires", "fresh", "held", "history", "id", "issued", "kind", "length", "limit", "n",
     "newest_crl_kept", "newest_crl_seen", "now", "role", "sent", "shown", "stands", "suite", "text_bytes", "until",
+    "until_before", "was_open",
 }
 
 
@@ -402,7 +403,7 @@ def check_requests():
 
 
 def check_key_establishment():
-    context = directions = None
+    context = directions = first = None
     for case in blocks("key_establishment"):
         what = case["case"]
         if what == "context":
@@ -416,9 +417,12 @@ def check_key_establishment():
             for message in ("m1", "m2", "m3"):
                 check(what, reads_handshake(message.upper(), case[message]), True)
             made_directions = check_handshake(what, context, case)
+            first = first if directions else case
             directions = directions or made_directions
         elif "refused" in case:
             check(what, reads_handshake(case["message"], case["bytes"]), False)
+        elif "judged" in case:
+            check(what, judges_handshake(context, first, case), False)
         elif "record" in case:
             check(what, directions[case["from"]].seal(case["plaintext"]), case["record"])
 
@@ -452,6 +456,33 @@ def reads_handshake(message, data):
     except AssertionError:
         return False
     return True
+
+
+def judges_handshake(context, first, case):
+    """Whether M2 stands with A, or M3 with B, after the first handshake's messages."""
+    ctx, data = context["ctx"], case["bytes"]
+    signer, before = ("B", [first["m1"]]) if case["message"] == "M2" else ("A", [first["m1"], first["m2"]])
+    unsigned, signature = data[:-66], data[-64:]
+    try:
+        key = Ed25519PrivateKey.from_private_bytes(context[f"seed_{signer}"]).public_key()
+        signed = f"secchat 1 {case['message']}".encode() + b"\0" + th(ctx, *before, unsigned)
+        if case["message"] == "M3":
+            assert data[:16] == first["entropy_B"][:16]
+            key.verify(signature, signed)
+            assert len(unsigned) == 16 + 2 + 1120 and any(unsigned[-32:])
+            return True
+        nonce_sender, until, history, fresh = data[:16], unsigned[-11:-3], unsigned[-3:-1], unsigned[-1]
+        assert nonce_sender == first["entropy_A"]
+        key.verify(signature, signed)
+        until, history = int.from_bytes(until, "big"), int.from_bytes(history, "big")
+        asked_until = int.from_bytes(context["rtt"][32:40], "big")
+        asked_history = int.from_bytes(context["rtt"][40:42], "big")
+        assert until <= asked_until and history <= asked_history and case["now"] < until
+        assert case["until_before"] in (0, until)
+        assert fresh == 1 and not case["was_open"] and len(unsigned) == 16 + 1 + 2 + 1216 + 16 + 8 + 2 + 1
+        return True
+    except (AssertionError, InvalidSignature):
+        return False
 
 
 def check_suite_1():

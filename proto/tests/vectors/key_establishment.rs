@@ -51,7 +51,82 @@ fn key_establishment() {
     assert!(again.alice.new_root.is_none() && again.bob.new_root.is_none());
     write_run(&mut file, "handshake of a chat that has its root", "again", &again, Some(&root));
     write_refused(&mut file, &first.messages);
+    write_judged_m2(&mut file, &first.messages);
+    write_judged_m3(&mut file, &first.messages);
     file.check();
+}
+
+/// Well-formed messages that their reader refuses for what they say.
+fn write_judged_m2(file: &mut VectorFile, [m1, m2, _]: &[Vec<u8>; 3]) {
+    file.comment("");
+    file.comment("Well-formed, in the place of those of the first handshake, and refused for what they say (`judged`):");
+    file.comment(
+        "a stray is dropped, anything else drops the handshake. `now` and `until_before` as A has them.",
+    );
+    let (alice, bob) = (Person::new("alice"), Person::new("bob"));
+    let good = M2::decode(m2).unwrap();
+    let signed = |m2: M2| {
+        let hash = transcript_hash(&[&context().encode(), m1, &m2.encode_unsigned()]);
+        M2 { signature: bob.key.sign("secchat 1 M2", &hash).unwrap(), ..m2 }
+    };
+    let with = |terms: Terms| signed(M2 { terms, ..good.clone() });
+    let asked = context().request.terms;
+    let held = |unix_now| Held { unix_now, ..Held::default() };
+    let m2_cases = [
+        ("M2 whose signature is another's", M2 { signature: with(asked).signature, ..good.clone() }, held(0)),
+        ("M2 for another M1", signed(M2 { nonce_sender: [7; 16], ..good.clone() }), held(0)),
+        ("M2 with a later until than asked", with(Terms { until: asked.until + 1, ..GRANTED }), held(0)),
+        (
+            "M2 with more history than asked",
+            with(Terms { history_days: asked.history_days + 1, ..GRANTED }),
+            held(0),
+        ),
+        ("M2 with an until that has come", good.clone(), held(GRANTED.until)),
+        ("M2 with another grant than before", good.clone(), Held { granted: Some(asked), ..held(0) }),
+        ("M2 that goes on where A holds no root", signed(M2 { fresh: false, ..good.clone() }), held(0)),
+        ("M2 that is fresh where the chat was open", good.clone(), Held { has_opened: true, ..held(0) }),
+        (
+            "M2 with a key of no suite's length",
+            signed(M2 { ephemeral_key: vec![1; 31], ..good.clone() }),
+            held(0),
+        ),
+    ];
+    for (case, m2, held) in m2_cases {
+        let mut listed = ListedEntropy(entropy("first", "entropy_A", 16));
+        let (expect_m2, _) = send_m1(&context(), &Suites::for_peers(), &mut listed).unwrap();
+        let mut listed = ListedEntropy(entropy("first", "entropy_A_seal", 64));
+        let (now, granted, opened) = (held.unix_now, held.granted, held.has_opened);
+        let error = expect_m2.read_m2(&m2.encode(), &alice.key, held, &mut listed).err();
+        let error = error.unwrap_or_else(|| panic!("{case} is taken"));
+        file.begin(case).text("message", "M2").bytes("bytes", m2.encode()).number("now", now);
+        file.number("until_before", granted.map_or(0, |granted| granted.until));
+        file.number("was_open", opened.into()).text("judged", &error.to_string());
+    }
+}
+
+fn write_judged_m3(file: &mut VectorFile, [m1, m2, m3]: &[Vec<u8>; 3]) {
+    let (alice, bob) = (Person::new("alice"), Person::new("bob"));
+    let good = M3::decode(m3).unwrap();
+    let signed = |m3: M3| {
+        let hash = transcript_hash(&[&context().encode(), m1, m2, &m3.encode_unsigned()]);
+        M3 { signature: alice.key.sign("secchat 1 M3", &hash).unwrap(), ..m3 }
+    };
+    let mut sealed = good.sealed.clone();
+    sealed[..1088].rotate_left(1);
+    sealed[1088..].fill(0);
+    let m3_cases = [
+        ("M3 whose signature is another's", M3 { sealed: sealed.clone(), ..good.clone() }),
+        ("M3 for another M2", signed(M3 { nonce_receiver: [7; 16], ..good.clone() })),
+        ("M3 whose X25519 part gives zeros", signed(M3 { sealed, ..good.clone() })),
+        ("M3 with an envelope of no suite's length", signed(M3 { sealed: vec![1; 31], ..good })),
+    ];
+    for (case, m3) in m3_cases {
+        let m1_read = read_m1(&context(), m1, &Suites::for_peers()).unwrap();
+        let mut listed = ListedEntropy(entropy("first", "entropy_B", 16 + 64 + 32));
+        let (expect_m3, _) = m1_read.send_m2(&bob.key, (GRANTED, None), None, &mut listed).unwrap();
+        let error = expect_m3.read_m3(&m3.encode()).err().unwrap_or_else(|| panic!("{case} is taken"));
+        file.begin(case).text("message", "M3").bytes("bytes", m3.encode()).text("judged", &error.to_string());
+    }
 }
 
 /// Bytes that are refused wherever they come; a signature is not even looked at.
