@@ -9,7 +9,7 @@ use secchat_ipc::paths::{PathError, Paths};
 
 use crate::config::{ConfigError, Layer, SYSTEM_FILE, Settings, Show};
 use crate::lock;
-use crate::run::run;
+use crate::run::{RunError, run};
 
 /// Show who asks to talk as popups on the desktop, with Accept, Refuse and Later
 ///
@@ -41,8 +41,8 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error("cannot make {}: {source}", path.display())]
     Lock { path: PathBuf, source: io::Error },
-    #[error("the system refuses what it needs: {0}")]
-    System(#[from] io::Error),
+    #[error(transparent)]
+    Run(#[from] RunError),
 }
 
 /// The whole program.
@@ -70,7 +70,8 @@ fn start(cli: Cli) -> Result<(), Failure> {
         say("another secchat-notify of this profile is running");
         return Ok(());
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::System)?;
     Ok(runtime.block_on(run(paths, settings))?)
 }
 

@@ -1,9 +1,10 @@
-//! The connection to the session bus and to whichever notification server is on it; made anew whenever it is lost.
+//! The connection to the session bus and to whichever notification server is on it; made anew when it is lost, unless the
+//! bus itself has ended.
 //!
 //! Calls and signals go on beside each other: a server that answers slowly does not hold up what it says of a popup.
 
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -14,27 +15,35 @@ use zbus::{Connection, Error, Proxy, Variant};
 use crate::backoff::Backoff;
 use crate::cli::say;
 use crate::core::io::{Call, CallError, CallResult, FromDesktop, Input, Signal};
-use crate::limits::{BUS_RETRY, CALL_TIMEOUT};
+use crate::limits::{BUS_AWAY, BUS_RETRY, CALL_TIMEOUT};
 use crate::popup::{Popup, Urgency};
 
+/// The session bus that was there has ended; why, for a person.
+#[derive(Debug)]
+pub(crate) struct BusIsGone(pub(crate) String);
+
 /// Serves calls until nobody makes any more.
-pub(crate) async fn serve(mut calls: Receiver<Call>, inputs: Sender<Input>) {
+pub(crate) async fn serve(mut calls: Receiver<Call>, inputs: Sender<Input>) -> Result<(), BusIsGone> {
     let mut backoff = Backoff::new(BUS_RETRY);
     let mut has_said = false;
+    let mut lost = None::<Instant>;
     loop {
         match Desktop::connect().await {
             Ok(desktop) => {
                 backoff = Backoff::new(BUS_RETRY);
-                has_said = false;
                 let is_over = tokio::select! {
                     () = desktop.make(&mut calls, &inputs) => true,
                     _ = desktop.listen(&inputs) => false,
                 };
                 if is_over || tell(&inputs, FromDesktop::BusIsLost).await.is_none() {
-                    return;
+                    return Ok(());
                 }
+                lost = Some(Instant::now());
             }
-            Err(error) if !std::mem::replace(&mut has_said, true) => {
+            Err(error) if lost.is_some_and(|lost| lost.elapsed() >= BUS_AWAY) => {
+                return Err(BusIsGone(why(&error)));
+            }
+            Err(error) if lost.is_none() && !std::mem::replace(&mut has_said, true) => {
                 say(&format!("no session bus: {}; popups appear once there is one", why(&error)));
             }
             Err(_) => {}
@@ -42,7 +51,7 @@ pub(crate) async fn serve(mut calls: Receiver<Call>, inputs: Sender<Input>) {
         tokio::select! {
             () = tokio::time::sleep(backoff.next_wait()) => {}
             // A call that the bus was lost before is made by nobody.
-            () = until_closed(&mut calls) => return,
+            () = until_closed(&mut calls) => return Ok(()),
         }
     }
 }

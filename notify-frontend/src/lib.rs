@@ -2,7 +2,8 @@
 //!
 //! [`core`] decides what should be on the screen and what a click there means; it is pure. Two tasks around it carry
 //! out: `daemon` keeps the connection to secchatd, `desktop` the one to the session bus, and each comes back by
-//! itself. `run` stands between them: toward it the tasks wait, away from it nothing does.
+//! itself; only with a bus that has ended the program ends, too. `run` stands between them: toward it the tasks wait, away
+//! from it nothing does.
 
 mod backoff;
 pub mod cli;

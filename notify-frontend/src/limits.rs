@@ -30,6 +30,9 @@ pub const REFUSED_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duratio
 pub const DAEMON_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// First and last wait before the session bus is looked for again.
 pub const BUS_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How long a session bus that was there may be away: one that is restarted is back at once; one that ended with its
+/// session must not leave a program behind that keeps the next session's from starting.
+pub const BUS_AWAY: Duration = Duration::from_secs(3);
 /// How long closing our popups may hold up the end: a server that hangs is not waited for.
 pub const FAREWELL: Duration = Duration::from_secs(3);
 /// Messages between the tasks: enough for one burst; who has more waits.

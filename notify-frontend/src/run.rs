@@ -8,16 +8,27 @@ use secchat_ipc::paths::Paths;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Sender, channel};
+use tokio::task::JoinError;
 
 use crate::cli::say;
 use crate::config::Settings;
 use crate::core::Core;
 use crate::core::io::{Call, FromDaemon, Input, Task};
+use crate::desktop::BusIsGone;
 use crate::limits::{FAREWELL, QUEUE};
 use crate::{daemon, desktop};
 
+/// Why it ends without having been asked to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error("the system refuses what it needs: {0}")]
+    System(#[from] io::Error),
+    #[error("the session bus is gone ({0}), so this session is over: start secchat-notify in the next one")]
+    BusIsGone(String),
+}
+
 /// Runs until SIGTERM, SIGINT or SIGHUP, then takes our popups off.
-pub(crate) async fn run(paths: Paths, settings: Settings) -> io::Result<()> {
+pub(crate) async fn run(paths: Paths, settings: Settings) -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -25,7 +36,7 @@ pub(crate) async fn run(paths: Paths, settings: Settings) -> io::Result<()> {
     let (tasks, task_queue) = channel(QUEUE);
     let (calls, call_queue) = channel(QUEUE);
     let following = tokio::spawn(daemon::follow(paths, task_queue, inputs.clone()));
-    let desktop = tokio::spawn(desktop::serve(call_queue, inputs));
+    let mut desktop = tokio::spawn(desktop::serve(call_queue, inputs));
     let mut core = Core::new(settings);
     loop {
         let deadline = core.poll_timeout().map(tokio::time::Instant::from_std);
@@ -35,6 +46,7 @@ pub(crate) async fn run(paths: Paths, settings: Settings) -> io::Result<()> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => break,
+            ended = &mut desktop => return to_result(ended),
         }
         carry_out(&mut core, &tasks, &calls);
     }
@@ -54,6 +66,15 @@ pub(crate) async fn run(paths: Paths, settings: Settings) -> io::Result<()> {
     };
     let _ = tokio::time::timeout(FAREWELL, farewell).await;
     Ok(())
+}
+
+/// What the desktop's end means before anybody asked for it.
+fn to_result(ended: Result<Result<(), BusIsGone>, JoinError>) -> Result<(), RunError> {
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(BusIsGone(why))) => Err(RunError::BusIsGone(why)),
+        Err(error) => Err(io::Error::other(error).into()),
+    }
 }
 
 /// Passes on what the core puts out. The queue of calls never fills: there is one at a time.

@@ -59,6 +59,7 @@ async fn on_a_changed_key_there_is_no_accept_but_how_to_verify() {
     let (_desktop, server, _popups) = popups_of(&alice, &[], GNOME).await;
     let (_, popup) = server.shows("bob has another key than before").await;
     assert_eq!((popup.actions, popup.urgency), (vec!["default".to_owned()], 2));
+    assert_eq!(popup.category, "im.error");
     assert!(popup.body.contains("secchatctl verify bob"), "{}", popup.body);
     asking.abort();
 }

@@ -1,9 +1,12 @@
-//! The popup on a real desktop: a real relay, real daemons, real notification servers under an X server without a
+//! The popup and the chat window on a real desktop: a real relay, real daemons, real notification servers under an X server without a
 //! screen, and a real pointer; and servers that can do more or less than those, as values.
 
 mod accept;
 mod answers;
+mod chat;
+mod hints;
 mod idle;
+mod many;
 mod servers;
 mod texts;
 

@@ -1,4 +1,4 @@
-//! No server, servers that can do little, and a daemon that comes back.
+//! No server, servers that can do little, a daemon that comes back, and a bus that does not.
 
 use secchat_e2e::{Desktop, FakeNotifier, Notifier, World, reading_time};
 
@@ -74,4 +74,36 @@ async fn at_the_end_no_dead_buttons_stay_and_a_second_one_ends_at_once() {
     assert_eq!(server.popups().len(), 1);
     assert!(popups.stop().await.success());
     server.is_empty().await;
+}
+
+#[tokio::test]
+async fn a_bus_restarted_gets_its_popups_back() {
+    let (_world, [alice, bob]) = World::start(["alice", "bob"]).await;
+    let (mut desktop, server, popups) = popups_of(&bob, &[], GNOME).await;
+    alice.ctl(["rtt", "bob", "--no-wait"]).await.ok();
+    server.shows("alice asks to talk").await;
+    drop(server);
+    desktop.bus_mut().restart().await;
+    let server = FakeNotifier::start(desktop.bus(), GNOME).await;
+    let (id, _) = server.shows("alice asks to talk").await;
+    reading_time().await;
+    server.choose(id, "accept").await;
+    bob.frontend().await.until_open_with(&alice.name).await;
+    assert!(popups.stop().await.success());
+}
+
+#[tokio::test]
+async fn with_the_bus_of_its_session_it_ends_and_leaves_the_next_one_room() {
+    let (_world, [alice, bob]) = World::start(["alice", "bob"]).await;
+    let (mut desktop, server, popups) = popups_of(&bob, &[], GNOME).await;
+    alice.ctl(["rtt", "bob", "--no-wait"]).await.ok();
+    server.shows("alice asks to talk").await;
+    drop(server);
+    desktop.bus_mut().stop().await;
+    let log = popups.log().clone();
+    assert_eq!(popups.exit().await.code(), Some(1), "so that a service manager starts it again");
+    assert!(log.text().contains("the session bus is gone"), "{}", log.text());
+    // The next session has a bus elsewhere.
+    let (_desktop, server, _popups) = popups_of(&bob, &[], GNOME).await;
+    server.shows("alice asks to talk").await;
 }

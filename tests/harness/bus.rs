@@ -38,9 +38,7 @@ impl Bus {
     /// # Panics
     /// When it does not come up.
     pub async fn restart(&mut self) {
-        if let Some(process) = self.process.take() {
-            process.stop().await;
-        }
+        self.stop().await;
         let mut command = Command::new("dbus-daemon");
         command
             .args(["--nofork", "--print-address=1"])
@@ -49,6 +47,13 @@ impl Bus {
         let process = Process::start("the bus", command);
         process.stdout().wait_for("\n").await;
         self.process = Some(process);
+    }
+
+    /// Ends it.
+    pub async fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.stop().await;
+        }
     }
 
     /// For `DBUS_SESSION_BUS_ADDRESS` or `DBUS_SYSTEM_BUS_ADDRESS`.

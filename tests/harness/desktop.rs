@@ -61,6 +61,11 @@ impl Desktop {
         &self.bus
     }
 
+    /// The session bus, to end it.
+    pub fn bus_mut(&mut self) -> &mut Bus {
+        &mut self.bus
+    }
+
     /// Starts the popup program of this user, with these flags.
     #[must_use]
     pub fn popups(&self, user: &TestUser, flags: &[&str]) -> Process {
@@ -114,7 +119,11 @@ impl Desktop {
     /// # Panics
     /// When there is none.
     pub async fn window(&self, of: Notifier) -> [i32; 4] {
-        let id = self.xdotool(&["search", "--sync", "--onlyvisible", "--class", of.window_class()]).await;
+        self.place_of(of.window_class()).await
+    }
+
+    async fn place_of(&self, class: &str) -> [i32; 4] {
+        let id = self.xdotool(&["search", "--sync", "--onlyvisible", "--class", class]).await;
         let id = id.lines().last().expect("a window").to_owned();
         let shell = self.xdotool(&["getwindowgeometry", "--shell", &id]).await;
         let field = |name: &str| {
@@ -122,6 +131,50 @@ impl Desktop {
             line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {shell}"))
         };
         ["X", "Y", "WIDTH", "HEIGHT"].map(field)
+    }
+
+    /// Awaits that this many windows of popups are there.
+    ///
+    /// # Panics
+    /// When there are never so many.
+    pub async fn windows(&self, of: Notifier, count: usize) {
+        within(&format!("{count} windows"), async {
+            loop {
+                let found = self.run(&["search", "--onlyvisible", "--class", of.window_class()]).await;
+                if String::from_utf8_lossy(&found.stdout).lines().count() == count {
+                    return;
+                }
+            }
+        })
+        .await;
+    }
+
+    /// A window of this user's, as large as a terminal has it, with secchatctl in it, which has the keyboard; and its place.
+    pub async fn terminal(&self, user: &TestUser, size: &str, arguments: &[&str]) -> (Process, [i32; 4]) {
+        let secchatctl = user.home.command("secchatctl");
+        let mut command = Command::new("xterm");
+        for (name, value) in secchatctl.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        command.env("DISPLAY", &self.display).env("LANG", "C.UTF-8").env("TZ", "UTC");
+        command.args(["-u8", "-geometry", size, "-fa", "DejaVu Sans Mono", "-fs", "10", "-b", "6"]);
+        command.args(["-bg", "#1c1c22", "-fg", "#e4e4e4", "+sb", "-e"]).arg(secchatctl.get_program());
+        command.args(arguments);
+        let terminal = Process::start("the terminal", command);
+        let place = self.place_of("XTerm").await;
+        self.xdotool(&["search", "--sync", "--onlyvisible", "--class", "XTerm", "windowfocus", "--sync"])
+            .await;
+        (terminal, place)
+    }
+
+    /// Types with the keyboard.
+    pub async fn type_text(&self, text: &str) {
+        self.xdotool(&["type", "--delay", "20", text]).await;
+    }
+
+    /// Presses a key of the keyboard, by X's name for it.
+    pub async fn press(&self, key: &str) {
+        self.xdotool(&["key", key]).await;
     }
 
     /// Awaits that no popup's window is left.

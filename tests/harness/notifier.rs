@@ -1,6 +1,8 @@
 //! A notification server of the test's own: it can do what a test says, and shows what it was given.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 use zbus::{Connection, OwnedVariant, interface};
@@ -13,6 +15,7 @@ use crate::deadline::within;
 pub struct FakeNotifier {
     connection: Connection,
     popups: watch::Receiver<Popups>,
+    most_at_once: Arc<AtomicUsize>,
 }
 
 /// Popups by their ids.
@@ -31,6 +34,14 @@ pub struct ShownPopup {
     pub urgency: u8,
     /// The `.desktop` file that it names.
     pub desktop_entry: String,
+    /// What it is about, as the specification classes it.
+    pub category: String,
+    /// It stays when an action was chosen.
+    pub is_resident: bool,
+    /// It is not kept once its time is over.
+    pub is_transient: bool,
+    /// What is played; none when it asks for silence.
+    pub sound: Option<String>,
 }
 
 impl FakeNotifier {
@@ -41,14 +52,22 @@ impl FakeNotifier {
     pub async fn start(bus: &Bus, capabilities: &[&str]) -> Self {
         let (sender, popups) = watch::channel(Popups::new());
         let capabilities = capabilities.iter().map(|name| (*name).to_owned()).collect();
-        let service = Service { capabilities, popups: sender, last_id: 0 };
+        let most_at_once = Arc::new(AtomicUsize::new(0));
+        let service =
+            Service { capabilities, popups: sender, last_id: 0, most_at_once: Arc::clone(&most_at_once) };
         let connection = zbus::connection::Builder::address(bus.address().as_str())
             .name(INTERFACE)
             .serve_at(PATH, service)
             .build()
             .await
             .expect("a notification server");
-        Self { connection, popups }
+        Self { connection, popups, most_at_once }
+    }
+
+    /// The most popups that were ever on the screen together.
+    #[must_use]
+    pub fn most_at_once(&self) -> usize {
+        self.most_at_once.load(Ordering::Relaxed)
     }
 
     /// What is shown.
@@ -114,6 +133,7 @@ struct Service {
     capabilities: Vec<String>,
     popups: watch::Sender<Popups>,
     last_id: u32,
+    most_at_once: Arc<AtomicUsize>,
 }
 
 #[interface(name = "org.freedesktop.Notifications")]
@@ -137,16 +157,23 @@ impl Service {
         let id = if replaces_id == 0 { self.last_id + 1 } else { replaces_id };
         self.last_id = self.last_id.max(id);
         let hint = |name: &str| hints.get(name).cloned();
+        let text = |name: &str| hint(name).and_then(|hint| String::try_from(hint).ok());
+        let flag = |name: &str| hint(name).and_then(|hint| bool::try_from(hint).ok()).unwrap_or(false);
         let popup = ShownPopup {
             summary: summary.to_owned(),
             body: body.to_owned(),
             actions: actions.into_iter().step_by(2).collect(),
             urgency: hint("urgency").and_then(|hint| u8::try_from(hint).ok()).expect("an urgency"),
-            desktop_entry: hint("desktop-entry")
-                .and_then(|hint| String::try_from(hint).ok())
-                .expect("an entry"),
+            desktop_entry: text("desktop-entry").expect("an entry"),
+            category: text("category").expect("a category"),
+            is_resident: flag("resident"),
+            is_transient: flag("transient"),
+            sound: text("sound-name").filter(|_| !flag("suppress-sound")),
         };
-        self.popups.send_modify(|popups| drop(popups.insert(id, popup)));
+        self.popups.send_modify(|popups| {
+            popups.insert(id, popup);
+            self.most_at_once.fetch_max(popups.len(), Ordering::Relaxed);
+        });
         id
     }
 

@@ -52,7 +52,8 @@ Starts it with the session, where systemd does not.
 .SH SIGNALS
 SIGTERM, SIGINT and SIGHUP take the popups off and end it, with exit status 0.
 .SH EXIT STATUS
-0: ended as asked, or one was running. 1: could not start. 2: the command line is wrong.
+0: ended as asked, or one was running. 1: could not start, or its session bus is gone and not back within 3 seconds. 2: the
+command line is wrong.
 .SH EXAMPLES
 With every graphical session:
 .PP
