@@ -1,6 +1,7 @@
 //! The command line: clap definitions and the parsers of their values, nothing else.
 
 mod args;
+mod parse;
 mod seeing;
 mod value;
 
@@ -14,6 +15,7 @@ pub(crate) use args::{
     KeygenArgs, NewKeyArgs, OutboxArgs, OutboxVerb, PeersArgs, PeersVerb, PolicyArgs, ReadArgs, RefuseArgs,
     RequesterArgs, RttArgs, SendArgs, Shell, TermsArgs, UnlockArgs, UserArgs, VerifyArgs,
 };
+pub(crate) use parse::parse;
 pub(crate) use seeing::{ConfigVerb, EventKind, StatusArgs, WatchArgs};
 #[cfg(test)]
 pub(crate) use value::History;

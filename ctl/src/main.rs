@@ -22,8 +22,8 @@ mod view;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser as _};
 use clap_complete::CompleteEnv;
 
 use cli::Cli;
@@ -36,7 +36,7 @@ use session::Session;
 fn main() -> ExitCode {
     // First of all: a shell that completes wants nothing else done.
     CompleteEnv::with_factory(Cli::command).var("SECCHATCTL_COMPLETE").shells(complete::SHELLS).complete();
-    let cli = match Cli::try_parse() {
+    let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
