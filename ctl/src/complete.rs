@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap_complete::engine::CompletionCandidate;
 use secchat_ipc::paths::Paths;
 use secchat_ipc::types::{
-    ChatState, ChatSummary, IncomingRequest, LockState, Peer, QueuedText, RequestState,
+    ChatState, ChatSummary, Consumer, IncomingRequest, LockState, Peer, QueuedText, RequestState,
 };
 use secchat_ipc::{Client, Command, Reply, UserName};
 
@@ -77,6 +77,14 @@ pub(crate) fn outbox() -> Vec<CompletionCandidate> {
     };
     let all = |peer: &UserName| candidate(peer, "all that is left".to_owned());
     waiting().map(one).chain(peers.into_iter().map(all)).collect()
+}
+
+/// Who reads the log of events.
+pub(crate) fn consumers() -> Vec<CompletionCandidate> {
+    let Some([Reply::Consumers(consumers)]) = ask([Command::Consumers]) else { return Vec::new() };
+    let one =
+        |it: &Consumer| CompletionCandidate::new(&it.name).help(Some(format!("{} wait", it.waiting).into()));
+    consumers.iter().map(one).collect()
 }
 
 /// Known peers, and the policies themselves.

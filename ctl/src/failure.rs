@@ -101,6 +101,7 @@ impl From<CommandError> for Failure {
             CommandError::NotSent { .. } => (Exit::Failed, "not_sent"),
             CommandError::NoConsent { .. } => (Exit::Failed, "no_consent"),
             CommandError::NotQueued { .. } => (Exit::Failed, "not_queued"),
+            CommandError::InUse { .. } => (Exit::Failed, "in_use"),
         };
         Self { exit, code, message: error.to_string() }
     }

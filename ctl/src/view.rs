@@ -3,8 +3,8 @@
 //! JSON fields are only ever added. Times are RFC 3339 in UTC, ids are strings, absence is null.
 
 use secchat_ipc::types::{
-    ChatState, ChatSummary, Consent, DoNotDisturb, IncomingRequest, KeyTrust, LinkState, LockState, Message,
-    OutgoingRequest, Peer, Policy, QueuedText, Reachability, RequestState, Status, Terms,
+    ChatState, ChatSummary, Consent, Consumer, DoNotDisturb, IncomingRequest, KeyTrust, LinkState, LockState,
+    Message, OutgoingRequest, Peer, Policy, QueuedText, Reachability, RequestState, Status, Terms,
 };
 use serde_json::{Value, json};
 
@@ -95,6 +95,15 @@ pub(crate) fn queued_text(text: &QueuedText) -> Value {
 
 pub(crate) fn queued_word(is_sent: bool) -> &'static str {
     if is_sent { "sent" } else { "waiting" }
+}
+
+pub(crate) fn consumer(consumer: &Consumer) -> Value {
+    json!({
+        "name": consumer.name,
+        "waiting": consumer.waiting,
+        "missed": consumer.missed,
+        "is_read": consumer.is_read,
+    })
 }
 
 pub(crate) fn peer(peer: &Peer) -> Value {

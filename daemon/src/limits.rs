@@ -46,6 +46,14 @@ pub const MAX_OUTBOX_BYTES_TO_PEER: usize = 2 * 1024 * 1024;
 pub const MAX_OUTBOX_LIFETIME_SECONDS: u32 = 30 * 24 * 60 * 60;
 /// Bytes of a left text that the list of the outbox shows, so that all of it fits a frame.
 pub const MAX_OUTBOX_SHOWN_BYTES: usize = 200;
+/// Consumers of events.
+pub const MAX_CONSUMERS: usize = 16;
+/// Events in the log that consumers have not acknowledged: each is saved, and in memory.
+pub const MAX_LOGGED_EVENTS: usize = 8_192;
+/// Bytes of those events: what a consumer that stays away costs at most.
+pub const MAX_LOGGED_BYTES: usize = 4 * 1024 * 1024;
+/// Events in one answer to a consumer: with the longest texts they fit a frame.
+pub const MAX_EVENTS_PER_REPLY: usize = 128;
 /// Texts of one chat that arrived while the inbox was full, unacknowledged: twice the peer's window.
 pub const MAX_HELD_BACK_TEXTS: usize = 2 * secchat_proto::limits::MAX_UNACKNOWLEDGED_TEXTS;
 /// Bytes of texts that one `Read` returns at most, so that its reply fits a frame; one text is always returned.

@@ -195,4 +195,22 @@ pub enum Command {
         /// Which.
         texts: QueuedTexts,
     },
+    /// Reads the log of events under a name; → `Events` as soon as there is one after those acknowledged, or without any
+    /// when the time limit ends. The first call under a name makes the consumer, which is on disk when it is answered
+    /// (without events). One connection at a time reads under a name.
+    Consume {
+        /// The consumer's name, as a user's.
+        consumer: String,
+        /// Events up to and with this one are done with, and never given again; 0: none more than before.
+        acknowledged: u64,
+        /// How many events are wanted at most; 0: none, the acknowledgement is answered when it is on disk.
+        most: u16,
+    },
+    /// Drops a consumer; → `Done` once saved.
+    ForgetConsumer {
+        /// Its name.
+        consumer: String,
+    },
+    /// → [`Reply::Consumers`](crate::Reply::Consumers).
+    Consumers,
 }

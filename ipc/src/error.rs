@@ -150,4 +150,10 @@ pub enum CommandError {
         /// Its number.
         id: u64,
     },
+    /// Somebody else has it.
+    #[error("{why}")]
+    InUse {
+        /// What, and what to do.
+        why: String,
+    },
 }

@@ -49,6 +49,12 @@
 //! falls between the snapshot and the first event. An answer does not wait for the events of its command, or they for it; what one connection
 //! is given comes in the order in which the daemon made it.
 //!
+//! **Consumers.** Who must not miss an event, and may crash, reads the log under a name ([`Command::Consume`]): each event
+//! at least once, in order, until it is acknowledged, over restarts of both. An event is on disk before it is given out, a
+//! text's in the same write as the text; what is acknowledged is on disk with the daemon's next write, at once. The log
+//! has all events but how things *are* (`StatusChanged`, `UsersChanged`), from the moment on at which the consumer first
+//! came, and numbers of its own. It is bounded: [`Reply::Events`] says how many found no place while nobody read.
+//!
 //! **Slow frontends** hold up nobody. A frontend that is 256 messages behind is disconnected; so is one that sends what
 //! is no request. It comes back, subscribes, and has a fresh snapshot: nothing that arrived is lost with a connection,
 //! for unread texts and open requests are part of the state.
@@ -118,4 +124,4 @@ pub use snapshot::Snapshot;
 pub use user_name::UserName;
 
 /// The version of this contract; the daemon serves every frontend that is not newer than itself.
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Snapshot;
 use crate::types::{
-    ChatId, ChatSummary, Consent, DoNotDisturb, IncomingRequest, Message, OutgoingRequest, Peer, QueuedText,
-    Status, Terms,
+    ChatId, ChatSummary, Consent, Consumer, DoNotDisturb, IncomingRequest, LoggedEvent, Message,
+    OutgoingRequest, Peer, QueuedText, Status, Terms,
 };
 use crate::{CommandError, UserName};
 
@@ -99,6 +99,15 @@ pub enum Reply {
         /// How many of those that were meant have left already, and stay.
         sent: u32,
     },
+    /// What a consumer has not acknowledged, in order.
+    Events {
+        /// How many events before these found no place in the log, and are gone.
+        missed: u64,
+        /// The events; none when the time limit ended.
+        events: Vec<LoggedEvent>,
+    },
+    /// All consumers, by name.
+    Consumers(Vec<Consumer>),
 }
 
 /// What the daemon sends. Append-only.

@@ -424,3 +424,25 @@ pub enum QueuedOutcome {
     /// The key that it was meant for is the peer's no more: it was not sent.
     KeyGone,
 }
+
+/// An event in the log that consumers read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedEvent {
+    /// Its number in the log: it rises over restarts, and is not the number that subscribers see.
+    pub number: u64,
+    /// What happened.
+    pub event: crate::Event,
+}
+
+/// Who reads the log of events under a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consumer {
+    /// The name.
+    pub name: String,
+    /// Events that it has not acknowledged.
+    pub waiting: u64,
+    /// Events before those that found no place in the log, and are gone.
+    pub missed: u64,
+    /// Whether somebody reads as it now.
+    pub is_read: bool,
+}

@@ -10,6 +10,7 @@ mod chat_window;
 mod completions;
 mod config_show;
 mod consent;
+mod consumers;
 mod conversation;
 mod do_not_disturb;
 mod doctor;

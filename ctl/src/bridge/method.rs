@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::params::{
-    Accept, Available, Blocked, CancelQueued, DoNotDisturb, Hours, Key, MarkRead, Nothing, Number, Queue,
-    Read, Refuse, Rtt, Send, SetPolicy, Whom,
+    Accept, Available, Blocked, CancelQueued, Consume, Consumer, DoNotDisturb, Hours, Key, MarkRead, Nothing,
+    Number, Queue, Read, Refuse, Rtt, Send, SetPolicy, Whom,
 };
 use super::request::Refusal;
 
@@ -24,7 +24,7 @@ pub(crate) enum Call {
 }
 
 /// Every method, in the order of the schema.
-pub(crate) const METHODS: [&str; 34] = [
+pub(crate) const METHODS: [&str; 37] = [
     "version",
     "status",
     "subscribe",
@@ -59,6 +59,9 @@ pub(crate) const METHODS: [&str; 34] = [
     "queue",
     "outbox",
     "cancel_queued",
+    "consume",
+    "forget_consumer",
+    "consumers",
 ];
 
 /// The call of this name with these parameters.
@@ -80,6 +83,7 @@ pub(crate) fn parse(method: &str, params: Map<String, Value>) -> Result<Call, Re
         "consents" => Some(Command::Consents),
         "do_not_disturb" => Some(Command::DoNotDisturb),
         "outbox" => Some(Command::Outbox),
+        "consumers" => Some(Command::Consumers),
         _ => None,
     };
     if let Some(command) = plain {
@@ -136,15 +140,27 @@ fn command(method: &str, params: Map<String, Value>) -> Result<Command, Refusal>
             let Key { peer, public_key } = read(params)?;
             Command::AddPeer { peer, public_key }
         }
+        "confirm_safety_number" => {
+            let Number { peer, number } = read(params)?;
+            Command::ConfirmSafetyNumber { peer, number }
+        }
+        _ => return lasting(method, params),
+    })
+}
+
+/// What outlasts the program that gave it: texts for who is away, consumers of events.
+fn lasting(method: &str, params: Map<String, Value>) -> Result<Command, Refusal> {
+    Ok(match method {
         "queue" => {
             let Queue { peer, text, lifetime_seconds } = read(params)?;
             Command::Queue { peer, text, lifetime_seconds }
         }
         "cancel_queued" => Command::CancelQueued { texts: read::<CancelQueued>(params)?.into() },
-        "confirm_safety_number" => {
-            let Number { peer, number } = read(params)?;
-            Command::ConfirmSafetyNumber { peer, number }
+        "consume" => {
+            let Consume { consumer, acknowledged, most } = read(params)?;
+            Command::Consume { consumer, acknowledged, most }
         }
+        "forget_consumer" => Command::ForgetConsumer { consumer: read::<Consumer>(params)?.consumer },
         _ => return Err(Refusal::method(method)),
     })
 }

@@ -161,6 +161,24 @@ pub(super) struct QueuedText {
     id: u64,
 }
 
+/// `consume`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Consume {
+    pub(super) consumer: String,
+    #[serde(default, deserialize_with = "number")]
+    pub(super) acknowledged: u64,
+    #[serde(default = "one")]
+    pub(super) most: u16,
+}
+
+/// `forget_consumer`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Consumer {
+    pub(super) consumer: String,
+}
+
 /// Terms: what is not given is no limit.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -228,6 +246,10 @@ fn no_history() -> TermsParam {
 
 fn a_day() -> u32 {
     86_400
+}
+
+fn one() -> u16 {
+    1
 }
 
 fn a_week() -> u32 {

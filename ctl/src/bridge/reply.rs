@@ -3,7 +3,7 @@
 use secchat_ipc::{Reply, Snapshot, UserName};
 use serde_json::{Value, json};
 
-use crate::view;
+use crate::{event_view, view};
 
 /// The result; an empty object where there is nothing to say.
 pub(crate) fn object(reply: &Reply) -> Value {
@@ -47,6 +47,11 @@ pub(crate) fn object(reply: &Reply) -> Value {
         }
         Reply::Outbox(texts) => json!({ "texts": all(texts, view::queued_text) }),
         Reply::Cancelled { texts, sent } => json!({ "texts": texts, "sent": sent }),
+        Reply::Events { missed, events } => json!({
+            "missed": missed,
+            "events": all(events, |logged| event_view::object(logged.number, &logged.event)),
+        }),
+        Reply::Consumers(consumers) => json!({ "consumers": all(consumers, view::consumer) }),
     }
 }
 

@@ -1,9 +1,9 @@
 //! One value of everything that the daemon says, and of each of its words.
 
 use secchat_ipc::types::{
-    ChatId, ChatState, ChatSummary, Consent, DoNotDisturb, EndReason, IncomingRequest, KeyTrust, LinkState,
-    LockState, Message, OutgoingRequest, Peer, Policy, QueuedOutcome, QueuedText, QuietHours, Reachability,
-    RequestState, Resolution, ResolvedBy, Status, Terms,
+    ChatId, ChatState, ChatSummary, Consent, Consumer, DoNotDisturb, EndReason, IncomingRequest, KeyTrust,
+    LinkState, LockState, LoggedEvent, Message, OutgoingRequest, Peer, Policy, QueuedOutcome, QueuedText,
+    QuietHours, Reachability, RequestState, Resolution, ResolvedBy, Status, Terms,
 };
 use secchat_ipc::{Event, Reply, Snapshot, UserName};
 
@@ -100,6 +100,14 @@ fn message() -> Message {
     Message { peer: peer("bob"), chat_id: CHAT, id: u64::MAX, received: 1, text }
 }
 
+fn logged() -> Vec<LoggedEvent> {
+    (1..).zip(events()).map(|(number, event)| LoggedEvent { number, event }).collect()
+}
+
+fn consumer() -> Consumer {
+    Consumer { name: "bot".to_owned(), waiting: 2, missed: 1, is_read: true }
+}
+
 fn queued_text(is_sent: bool) -> QueuedText {
     let (peer, beginning) = (peer("bob"), "\u{1b}[2J".to_owned());
     QueuedText { id: u64::MAX, peer, queued: 1, expires: 2, is_sent, bytes: 4, beginning }
@@ -141,6 +149,8 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("queue", Reply::Queued { id: u64::MAX, expires: 1 }),
         ("outbox", Reply::Outbox(vec![queued_text(true), queued_text(false)])),
         ("cancel_queued", Reply::Cancelled { texts: 2, sent: 1 }),
+        ("consume", Reply::Events { missed: 2, events: logged() }),
+        ("consumers", Reply::Consumers(vec![consumer()])),
     ];
     replies.extend(statuses().into_iter().map(|status| ("status", Reply::Status(status))));
     replies

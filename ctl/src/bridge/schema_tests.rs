@@ -170,6 +170,9 @@ fn name_of(command: &Command) -> Option<&'static str> {
         Command::Queue { .. } => "queue",
         Command::Outbox => "outbox",
         Command::CancelQueued { .. } => "cancel_queued",
+        Command::Consume { .. } => "consume",
+        Command::ForgetConsumer { .. } => "forget_consumer",
+        Command::Consumers => "consumers",
     })
 }
 

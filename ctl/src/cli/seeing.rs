@@ -46,6 +46,18 @@ pub(crate) struct WatchArgs {
     /// standard input, its kind and its peer are in the environment
     #[arg(long, value_name = "COMMAND")]
     pub(crate) exec: Option<String>,
+    /// Read the daemon's log of events as NAME, which is made if it is new: each event at least once, in order, over
+    /// restarts of this program and of the daemon. An event is done with once it is printed, or COMMAND has exited
+    /// with 0; until then it is tried again, and comes again after a crash. What only tells how things
+    /// are now (`status_changed`, `users_changed`, `do_not_disturb_changed`) is not in the log
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["snapshot", "since"], add = ArgValueCandidates::new(complete::consumers))]
+    pub(crate) consumer: Option<String>,
+    /// Drop the consumer, and what it has not read
+    #[arg(long, requires = "consumer", conflicts_with_all = ["exec", "once", "only", "peer"])]
+    pub(crate) forget: bool,
+    /// Show who reads the log, and how much waits for each
+    #[arg(long, conflicts_with_all = ["consumer", "snapshot", "since", "exec", "once", "only", "peer"])]
+    pub(crate) consumers: bool,
     /// Only events of these kinds
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub(crate) only: Vec<EventKind>,

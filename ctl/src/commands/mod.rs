@@ -6,6 +6,7 @@ mod close;
 mod completions;
 mod config;
 mod consents;
+mod consume;
 mod dnd;
 mod doctor;
 mod hook;

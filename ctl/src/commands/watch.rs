@@ -6,7 +6,7 @@ use secchat_ipc::{ClientError, Event, Snapshot};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::hook;
+use super::{consume, hook};
 use crate::cli::WatchArgs;
 use crate::event_view;
 use crate::failure::Failure;
@@ -14,6 +14,12 @@ use crate::output::Style;
 use crate::session::Session;
 
 pub(super) async fn run(session: &Session, args: WatchArgs) -> Result<(), Failure> {
+    if args.consumers {
+        return consume::list(session).await;
+    }
+    if let Some(consumer) = args.consumer.clone() {
+        return consume::run(session, &args, consumer).await;
+    }
     let deadline = session.timeout().map(|timeout| Instant::now() + timeout);
     let mut client = session.connect().await?;
     let mut state = client.subscribe().await?;
@@ -54,7 +60,8 @@ pub(super) async fn run(session: &Session, args: WatchArgs) -> Result<(), Failur
     }
 }
 
-fn lost(error: ClientError) -> Failure {
+/// The daemon is gone, or does not go on.
+pub(super) fn lost(error: ClientError) -> Failure {
     let failure = Failure::from(error);
     Failure { message: format!("no more events: {}", failure.message), ..failure }
 }
@@ -74,7 +81,7 @@ fn gap(session: &Session, args: &WatchArgs, state: &Snapshot) -> Result<(), Fail
 }
 
 fn is_wanted(args: &WatchArgs, state: &Snapshot, event: &Event) -> bool {
-    let kind = args.only.is_empty() || args.only.contains(&event_view::kind(event));
+    let kind = is_of_kind(args, event);
     let peer = args.peer.as_ref().is_none_or(|wanted| {
         let named = event_view::peer(event);
         if let (None, Event::MessagesRead { chat_id, .. }) = (named, event) {
@@ -85,14 +92,22 @@ fn is_wanted(args: &WatchArgs, state: &Snapshot, event: &Event) -> bool {
     kind && peer
 }
 
+/// Whether the event is of a kind that is asked for.
+pub(super) fn is_of_kind(args: &WatchArgs, event: &Event) -> bool {
+    args.only.is_empty() || args.only.contains(&event_view::kind(event))
+}
+
+/// Prints an event.
+pub(super) fn print(session: &Session, sequence: u64, event: &Event) -> Result<(), Failure> {
+    session.output.data(event_view::object(sequence, event), |output| {
+        let when = output.styled(Style::Dim, &time::local(time::now()));
+        format!("{when}  {}\n", event_view::sentence(event))
+    })
+}
+
 async fn show(session: &Session, args: &WatchArgs, sequence: u64, event: &Event) -> Result<(), Failure> {
-    let Some(command) = &args.exec else {
-        return session.output.data(event_view::object(sequence, event), |output| {
-            let when = output.styled(Style::Dim, &time::local(time::now()));
-            format!("{when}  {}\n", event_view::sentence(event))
-        });
-    };
-    match hook::run(command, sequence, event).await {
+    let Some(command) = &args.exec else { return print(session, sequence, event) };
+    match hook::run(command, event_view::peer(event), &event_view::object(sequence, event)).await {
         Err(failure) if !args.once => {
             session.output.warn(&failure.message);
             Ok(())

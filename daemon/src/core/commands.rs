@@ -11,6 +11,7 @@ use secchat_proto::crypto::signature::SigningKey;
 use super::Core;
 use super::answers::Accept;
 use super::asking::Ask;
+use super::consumers::NOTHING;
 use super::io::{Frontend, Output, RequestKey};
 use super::pending::{Ticket, Wait, Waiting};
 use crate::convert::user_from_ipc;
@@ -82,10 +83,7 @@ impl<E: Entropy> Core<E> {
     }
 
     fn execute(&mut self, caller: &Caller, command: Command) -> Result<Outcome, CommandError> {
-        if !self.is_restored && needs_what_was_saved(&command) {
-            self.user()?;
-            return Err(CommandError::Locked);
-        }
+        self.may_know(&command)?;
         match command {
             Command::Status => Ok(Outcome::Now(Reply::Status(self.status()))),
             Command::Subscribe => Ok(self.subscribe(caller)),
@@ -139,7 +137,21 @@ impl<E: Entropy> Core<E> {
             }
             Command::Outbox => Ok(self.list_outbox()),
             Command::CancelQueued { texts } => self.cancel_queued(caller, &texts),
+            Command::Consume { consumer, acknowledged, most } => {
+                self.consume(caller, consumer, acknowledged, most)
+            }
+            Command::ForgetConsumer { consumer } => self.forget_consumer(caller, &consumer),
+            Command::Consumers => Ok(self.list_consumers()),
         }
+    }
+
+    /// Whether what the command needs was read from the disk.
+    fn may_know(&self, command: &Command) -> Result<(), CommandError> {
+        if self.is_restored || !needs_what_was_saved(command) {
+            return Ok(());
+        }
+        self.user()?;
+        Err(CommandError::Locked)
     }
 
     /// Lets the command wait until its deadline at most.
@@ -166,6 +178,7 @@ impl<E: Entropy> Core<E> {
         for (_, waiting) in self.pending.take_frontend(connection) {
             self.waiter_left(waiting.wait);
         }
+        self.release_consumers(connection);
         self.unsubscribe(connection);
     }
 
@@ -179,6 +192,7 @@ impl<E: Entropy> Core<E> {
                     self.forget_queued(*chat_id, ticket);
                     Err(CommandError::TimedOut)
                 }
+                Wait::Events { .. } => Ok(NOTHING),
                 Wait::Unlocked
                 | Wait::List { .. }
                 | Wait::Talk { .. }
@@ -206,6 +220,7 @@ impl<E: Entropy> Core<E> {
             | Wait::Delivery { .. }
             | Wait::Close { .. }
             | Wait::Queued
+            | Wait::Events { .. }
             | Wait::Saved { .. } => {}
         }
     }
@@ -313,6 +328,9 @@ fn needs_what_was_saved(command: &Command) -> bool {
         | Command::SetDoNotDisturb(_)
         | Command::Queue { .. }
         | Command::Outbox
-        | Command::CancelQueued { .. } => true,
+        | Command::CancelQueued { .. }
+        | Command::Consume { .. }
+        | Command::ForgetConsumer { .. }
+        | Command::Consumers => true,
     }
 }

@@ -89,7 +89,10 @@ impl<E: Entropy> Core<E> {
                     }
                 }
                 RecordKey::Queued(id) => self.note_queued_kept(*id),
+                // The last keys there are: what they tell of is in force now.
+                RecordKey::Event(number) => self.note_events_kept(*number),
                 RecordKey::Settings
+                | RecordKey::Consumer(_)
                 | RecordKey::LastQueued
                 | RecordKey::Peer(_)
                 | RecordKey::Stale(_)
@@ -154,7 +157,7 @@ impl<E: Entropy> Core<E> {
         while let Some(message) =
             self.chats.get(&chat_id).and_then(|talk| talk.held_back.get(talk.held.admitted))
         {
-            let (id, bytes) = (message.id, message.text.len());
+            let (message, id, bytes) = (message.clone(), message.id, message.text.len());
             if !self.fits_inbox(bytes) {
                 return false;
             }
@@ -164,6 +167,7 @@ impl<E: Entropy> Core<E> {
                 talk.held.admitted = talk.held.admitted.saturating_add(1);
             }
             self.touch(RecordKey::Unread(chat_id, id));
+            self.log_event(Event::MessageReceived(message));
         }
         true
     }
@@ -189,6 +193,7 @@ impl<E: Entropy> Core<E> {
         for message in dropped.into_iter().take(admitted) {
             self.admitted = self.admitted.saturating_sub(1);
             self.inbox_bytes = self.inbox_bytes.saturating_sub(message.text.len());
+            self.forget_logged_text(message.chat_id, message.id);
             self.touch(RecordKey::Unread(chat_id, message.id));
         }
     }

@@ -6,7 +6,7 @@
 //! and `liveness`, `link` (dispatch of the relay's messages), `users` (who is available), `pins` and `trust` (keys),
 //! `requests`, `answers` and `consents` (others ask), `asking` (this user asks), `chats`, `closing` and `texts` (conversations),
 //! `outbox` (texts left for who is away),
-//! `view` (snapshot and events), `known` (peers and settings), `record` (what survives), `saving` (what is written when),
+//! `view` (snapshot and events), `consumers` (the log of events), `known` (peers and settings), `record` (what survives), `saving` (what is written when),
 //! `held` (what waits for the disk), `restore` (what comes back), `expiry` (time), `quiet` (do not
 //! disturb), `status`.
 //!
@@ -20,6 +20,7 @@ mod chats;
 mod closing;
 mod commands;
 mod consents;
+mod consumers;
 mod expiry;
 mod held;
 pub mod io;
@@ -82,6 +83,7 @@ pub struct Core<E> {
     /// Who may open further chats without a question.
     consents: BTreeMap<UserName, record::SavedConsent>,
     outbox: outbox::Outbox,
+    consumers: consumers::Consumers,
     pending: pending::Pending,
     quiet: quiet::Quiet,
     view: view::View,
@@ -117,6 +119,7 @@ impl<E: Entropy> Core<E> {
             chats: BTreeMap::new(),
             consents: BTreeMap::new(),
             outbox: outbox::Outbox::default(),
+            consumers: consumers::Consumers::default(),
             pending: pending::Pending::default(),
             quiet: quiet::Quiet::default(),
             view: view::View::new(time.unix),

@@ -58,6 +58,13 @@ pub(super) enum Wait {
     },
     /// The save of a text that was left.
     Queued,
+    /// The next event in the log.
+    Events {
+        /// For whom.
+        consumer: String,
+        /// How many at most.
+        most: u16,
+    },
 }
 
 /// A command that waits.

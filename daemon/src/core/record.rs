@@ -1,5 +1,6 @@
 //! What survives the daemon: one record for each thing, found by its key.
 
+use secchat_ipc::Event;
 use secchat_ipc::types::{Message, Policy, QuietHours};
 use secchat_proto::UserName;
 use secchat_proto::chat::SavedChat;
@@ -35,6 +36,10 @@ pub enum Record {
     Queued(Box<SavedQueued>),
     /// The last number given in the outbox.
     LastQueued(u64),
+    /// Who reads the log of events.
+    Consumer(SavedConsumer),
+    /// An event in the log, and its number.
+    Event(u64, Event),
 }
 
 /// What a record is about.
@@ -64,6 +69,10 @@ pub enum RecordKey {
     Queued(u64),
     /// [`Record::LastQueued`].
     LastQueued,
+    /// [`Record::Consumer`], by its name.
+    Consumer(String),
+    /// [`Record::Event`], by its number.
+    Event(u64),
 }
 
 impl Record {
@@ -83,6 +92,8 @@ impl Record {
             Self::Quiet(_) => RecordKey::Quiet,
             Self::Queued(queued) => RecordKey::Queued(queued.id),
             Self::LastQueued(_) => RecordKey::LastQueued,
+            Self::Consumer(consumer) => RecordKey::Consumer(consumer.name.clone()),
+            Self::Event(number, _) => RecordKey::Event(*number),
         }
     }
 }
@@ -207,4 +218,15 @@ pub struct SavedQueued {
     pub sent: Option<(ChatId, u64)>,
     /// The text; empty once a chat has it.
     pub text: String,
+}
+
+/// Who reads the log of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedConsumer {
+    /// Its name.
+    pub name: String,
+    /// The last event that it acknowledged.
+    pub position: u64,
+    /// How many after that are gone.
+    pub missed: u64,
 }

@@ -13,7 +13,7 @@ use secchat_proto::wire::request::RequestToTalk;
 use super::Core;
 use super::asking::Asked;
 use super::chats::Talk;
-use super::record::{Record, RecordKey, Restored, SavedQueued};
+use super::record::{Record, RecordKey, Restored, SavedConsumer, SavedQueued};
 use super::requests::Incoming;
 
 /// Records by what they belong to.
@@ -26,6 +26,8 @@ struct Sorted {
     unread: Vec<(ChatId, Message)>,
     queued: Vec<SavedQueued>,
     last_queued: u64,
+    consumers: Vec<SavedConsumer>,
+    log: Vec<(u64, Event)>,
 }
 
 impl<E: Entropy> Core<E> {
@@ -36,8 +38,10 @@ impl<E: Entropy> Core<E> {
             self.warn("state_notice", None, notice.clone());
             self.notices.push(notice);
         }
-        let Sorted { requests, asked, chats, mut sent, mut unread, queued, last_queued } =
+        let Sorted { requests, asked, chats, mut sent, mut unread, queued, last_queued, consumers, log } =
             self.sort(restored.records);
+        self.restore_consumers(consumers, log);
+        self.consumers.is_replaying = true;
         for incoming in requests {
             self.restore_request(incoming);
         }
@@ -51,7 +55,6 @@ impl<E: Entropy> Core<E> {
             saved.held = saved.held.max(held.unwrap_or(0));
             self.restore_chat(chat_id, saved, sent.remove(&chat_id).unwrap_or_default());
         }
-        self.restore_queued(queued, last_queued);
         // Texts of chats that are no more: the chat's end was written, they were not yet deleted.
         for (chat_id, texts) in sent {
             texts.into_keys().for_each(|id| self.touch_lazily(RecordKey::Sent(chat_id, id)));
@@ -61,6 +64,9 @@ impl<E: Entropy> Core<E> {
             self.inbox_bytes = self.inbox_bytes.saturating_add(message.text.len());
             self.event(Event::MessageReceived(message));
         }
+        self.publish();
+        self.consumers.is_replaying = false;
+        self.restore_queued(queued, last_queued);
     }
 
     fn sort(&mut self, records: Vec<Record>) -> Sorted {
@@ -90,6 +96,8 @@ impl<E: Entropy> Core<E> {
                 }
                 Record::Queued(queued) => sorted.queued.push(*queued),
                 Record::LastQueued(id) => sorted.last_queued = id,
+                Record::Consumer(consumer) => sorted.consumers.push(consumer),
+                Record::Event(number, event) => sorted.log.push((number, event)),
             }
         }
         sorted

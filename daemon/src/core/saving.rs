@@ -210,6 +210,8 @@ impl<E: Entropy> Core<E> {
             }
             RecordKey::Queued(id) => self.outbox.record(*id),
             RecordKey::LastQueued => Some(Record::LastQueued(self.outbox.last())),
+            RecordKey::Consumer(name) => self.consumers.record(name),
+            RecordKey::Event(number) => self.consumers.record_of_event(*number),
         }
     }
 }

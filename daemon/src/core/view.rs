@@ -18,6 +18,7 @@ use secchat_proto::wire::link::ChatId;
 
 use super::Core;
 use super::commands::Outcome;
+use super::consumers::is_logged;
 use super::io::Output;
 use crate::convert::{chat_id_to_ipc, terms_to_ipc, user_to_ipc};
 
@@ -119,6 +120,9 @@ impl<E: Entropy> Core<E> {
     /// Makes a change in the snapshot and tells it to every subscriber.
     pub(super) fn event(&mut self, event: Event) {
         self.view.snapshot.apply(&event);
+        if is_logged(&event) {
+            self.log_event(event.clone());
+        }
         if self.view.has_subscribers() {
             let sequence = self.view.snapshot.sequence;
             self.output(Output::Event { sequence, event });
@@ -167,7 +171,7 @@ impl<E: Entropy> Core<E> {
     }
 
     fn publish_request(&mut self, chat_id: ChatId) {
-        if self.view.has_subscribers() {
+        if self.view.has_subscribers() || self.consumers.are_there() {
             self.compute_safety_number(chat_id);
         }
         match self.request_item(chat_id) {

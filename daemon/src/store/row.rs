@@ -1,6 +1,7 @@
 //! Records as bytes: what is inside the seal. Append-only, like the ipc: an older daemon's rows are read for ever.
 
 use postcard::ser_flavors::Size;
+use secchat_ipc::Event;
 use secchat_ipc::types::{ChatId as IpcChatId, Message, Policy, QuietHours, Terms};
 use secchat_proto::UserName;
 use secchat_proto::chat::{SavedChat, SavedEnd, Side};
@@ -14,7 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::convert::{chat_id_from_ipc, chat_id_to_ipc, terms_from_ipc, terms_to_ipc};
 use crate::core::record::{
-    KeptAnswer, Record, SavedConsent, SavedPeer, SavedQueued, SavedQuiet, SavedRequest, SavedSettings, Word,
+    KeptAnswer, Record, SavedConsent, SavedConsumer, SavedPeer, SavedQueued, SavedQuiet, SavedRequest,
+    SavedSettings, Word,
 };
 
 /// The bytes of a record, filled with zeros to a power of two, so that its length tells little.
@@ -82,6 +84,15 @@ enum Row {
         text: Zeroizing<String>,
     },
     LastQueued(u64),
+    Consumer {
+        name: String,
+        position: u64,
+        missed: u64,
+    },
+    Event {
+        number: u64,
+        event: Event,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -173,6 +184,10 @@ impl From<&Record> for Row {
                 }
             }
             Record::LastQueued(id) => Self::LastQueued(*id),
+            Record::Consumer(SavedConsumer { name, position, missed }) => {
+                Self::Consumer { name: name.clone(), position: *position, missed: *missed }
+            }
+            Record::Event(number, event) => Self::Event { number: *number, event: event.clone() },
         }
     }
 }
@@ -217,6 +232,10 @@ impl Row {
                 Record::Queued(Box::new(SavedQueued { id, peer, queued, expires, sent, text }))
             }
             Self::LastQueued(id) => Record::LastQueued(id),
+            Self::Consumer { name, position, missed } => {
+                Record::Consumer(SavedConsumer { name, position, missed })
+            }
+            Self::Event { number, event } => Record::Event(number, event),
         })
     }
 }

@@ -74,6 +74,8 @@ impl Keys {
             RecordKey::Consent(peer) => format!("consent {peer}"),
             RecordKey::Queued(id) => format!("queued {id}"),
             RecordKey::LastQueued => "last queued".to_owned(),
+            RecordKey::Consumer(name) => format!("consumer {name}"),
+            RecordKey::Event(number) => format!("event {number}"),
         };
         Ok(u128::from_be_bytes(*expand::<16>(&self.names, &label)?.expose()))
     }

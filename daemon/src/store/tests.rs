@@ -14,7 +14,8 @@ use secchat_proto::wire::request::{RequestToTalk, Terms};
 use super::*;
 use crate::convert::chat_id_to_ipc;
 use crate::core::record::{
-    KeptAnswer, SavedConsent, SavedPeer, SavedQueued, SavedQuiet, SavedRequest, SavedSettings, Word,
+    KeptAnswer, SavedConsent, SavedConsumer, SavedPeer, SavedQueued, SavedQuiet, SavedRequest, SavedSettings,
+    Word,
 };
 use crate::permissions::private_tempdir;
 
@@ -58,6 +59,11 @@ fn unread(n: u8, id: u64, text: &str) -> Record {
     let (peer, chat) = (secchat_ipc::UserName::parse("bob").unwrap(), chat_id(n));
     let message = Message { peer, chat_id: chat_id_to_ipc(chat), id, received: 5, text: text.to_owned() };
     Record::Unread(chat, message)
+}
+
+fn event(number: u64, text: &str) -> Record {
+    let Record::Unread(_, message) = unread(50, number, text) else { panic!() };
+    Record::Event(number, secchat_ipc::Event::MessageReceived(message))
 }
 
 fn queued(id: u64, sent: Option<(ChatId, u64)>) -> Record {
@@ -106,6 +112,8 @@ fn every_kind() -> Vec<Record> {
         queued(1, None),
         queued(2, Some((chat_id(50), 2))),
         Record::LastQueued(7),
+        Record::Consumer(SavedConsumer { name: "a-bot".to_owned(), position: 3, missed: 1 }),
+        event(4, "said to the bot"),
     ]);
     records
 }
@@ -155,7 +163,7 @@ fn neither_names_nor_words_can_be_read_in_the_file_and_it_is_private() {
     let path = top.path().join(STORE_FILE);
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
     let bytes = std::fs::read(&path).unwrap();
-    for word in ["carol", "a secret word", "on its way", "left for bob"] {
+    for word in ["carol", "a secret word", "on its way", "left for bob", "a-bot", "said to the bot"] {
         assert!(!bytes.windows(word.len()).any(|window| window == word.as_bytes()), "{word}");
     }
     for chat in [chat_id(1), chat_id(50)] {

@@ -2,6 +2,7 @@
 
 mod chats;
 mod consents;
+mod consumers;
 mod keys;
 mod outbox;
 mod properties;

@@ -196,6 +196,9 @@ fn script() -> Vec<BTreeMap<RecordKey, Option<Record>>> {
         // Left in one batch, given to the chat in the next: never in both, never in neither.
         batch.extend(changes(&[queued(id, None), queued(id - 1, Some((chat_id(50), id)))]));
         batch.insert(RecordKey::Queued(id - 2), None);
+        // A text and its event come together.
+        batch.extend(changes(&[event(id, &long)]));
+        batch.insert(RecordKey::Event(id - 1), None);
         batches.push(batch);
     }
     batches
