@@ -19,7 +19,7 @@ pub(crate) async fn run() {
     std::fs::write(empty.with_extension("rs"), "fn main() {}").expect("a source");
     let made = Command::new("rustc").arg("-O").arg(empty.with_extension("rs")).arg("-o").arg(&empty).status();
     assert!(made.expect("rustc").success(), "the empty program is not built");
-    println!("| what | median | beside an empty program |\n|---|---|---|");
+    println!("| what | median | beside an empty program | the fastest tenths |\n|---|---|---|---|");
     for verb in VERBS {
         let (mut own, mut nothing) = (Vec::new(), Vec::new());
         for _ in 0..RUNS {
@@ -28,9 +28,19 @@ pub(crate) async fn run() {
             own.push(time(command));
             nothing.push(time(Command::new(&empty)));
         }
-        let (own, nothing) = (median(own), median(nothing));
-        let ratio = own.as_secs_f64() / nothing.as_secs_f64();
-        println!("| `secchatctl {verb}` | {:.2} ms | {ratio:.2} × {:.2} ms |", ms(own), ms(nothing));
+        own.sort_unstable();
+        nothing.sort_unstable();
+        // On a busy machine the slower half is about whom else it serves.
+        let [usual, quick] = [RUNS / 2, RUNS / 10].map(|at| (own[at], nothing[at]));
+        let ratio = |(own, nothing): (Duration, Duration)| own.as_secs_f64() / nothing.as_secs_f64();
+        println!(
+            "| `secchatctl {verb}` | {:.2} ms | {:.2} × {:.2} ms | {:.2} × {:.2} ms |",
+            ms(usual.0),
+            ratio(usual),
+            ms(usual.1),
+            ratio(quick),
+            ms(quick.1)
+        );
     }
 }
 
@@ -40,11 +50,6 @@ fn time(mut command: Command) -> Duration {
     let status = command.status().expect("a program");
     assert!(status.success(), "{command:?}: {status}");
     began.elapsed()
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
 }
 
 fn ms(time: Duration) -> f64 {
