@@ -5,10 +5,12 @@
 //! `secchat-bench verbs`: what a verb of secchatctl costs, beside a program that does nothing.
 //! `secchat-bench frontends`: what 200 frontends cost each other, with and without some that do not read.
 //! `secchat-bench outbox`: 1,000 texts left for somebody who is away.
+//! `secchat-bench metrics`: what forwarding costs with metrics and without.
 //! `secchat-bench storm`: honest pairs among 20,000 hostile connections.
 
 mod frontends;
 mod logins;
+mod metrics;
 mod outbox;
 mod reloads;
 mod storm;
@@ -41,6 +43,9 @@ async fn main() {
     }
     if argument.as_deref() == Some("outbox") {
         return outbox::run().await;
+    }
+    if argument.as_deref() == Some("metrics") {
+        return metrics::run().await;
     }
     if argument.as_deref() == Some("storm") {
         return storm::run().await;
