@@ -168,9 +168,14 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], with the line.
     pub fn find(named: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::find_by(named, &mut Files::new())
+    }
+
+    /// As [`Self::find`], by a reader that remembers.
+    pub(crate) fn find_by(named: Option<&Path>, files: &mut Files) -> Result<Self, ConfigError> {
         let default = Path::new(DEFAULT_CONFIG);
         let config = match named.or_else(|| Some(default).filter(|path| path.exists())) {
-            Some(file) => Self::load(file)?,
+            Some(file) => Self::read(file, files)?,
             None => Self::beside(Path::new(DEFAULT_USER_LIST)),
         };
         Ok(config.with_plain_paths())

@@ -90,47 +90,63 @@ pub enum CredentialsError {
     },
 }
 
-impl Credentials {
-    /// Loads and checks all three.
+/// Key, certificate and CRL as far as they could be read, and all that keeps a relay from serving with them. Starts,
+/// reloads and `check` begin with this.
+pub(crate) struct Found {
+    /// A key of a kind that is permitted.
+    pub(crate) key: Option<SigningKey>,
+    /// The certificate, and its DER.
+    pub(crate) certificate: Option<(X509, Vec<u8>)>,
+    /// The CRL, DER; empty if none was named.
+    pub(crate) crl: Option<Vec<u8>>,
+    /// What is wrong.
+    pub(crate) errors: Vec<CredentialsError>,
+}
+
+impl Found {
+    /// Reads all three, and compares them.
+    pub(crate) fn read(certificate: &Path, key: &Path, crl: Option<&Path>, files: &mut Files) -> Self {
+        let mut errors = Vec::new();
+        let pkey = read_key(key, files).map_err(|error| errors.push(error)).ok();
+        let found = read_certificate(certificate, files).map_err(|error| errors.push(error)).ok();
+        let crl_der = crl.map(|crl| read_crl(crl, files)).transpose().map(Option::unwrap_or_default);
+        let crl_der = crl_der.map_err(|error| errors.push(error)).ok();
+        if let (Some(pkey), Some((parsed, _))) = (&pkey, &found)
+            && !parsed.public_key().is_ok_and(|public| public.public_eq(pkey))
+        {
+            errors.push(CredentialsError::Mismatch { certificate: certificate.into(), key: key.into() });
+        }
+        if let (Some((_, der)), Some(crl_der)) = (&found, &crl_der) {
+            let bytes = der.len().saturating_add(crl_der.len());
+            if bytes > MAX_CREDENTIALS_BYTES {
+                let crl = crl.unwrap_or(certificate).into();
+                errors.push(CredentialsError::TooLong { bytes, limit: MAX_CREDENTIALS_BYTES, crl });
+            }
+        }
+        let key = pkey.and_then(|pkey| {
+            let permitted = SigningKey::from_pkey(pkey);
+            permitted.map_err(|_| errors.push(CredentialsError::KeyKind { path: key.into() })).ok()
+        });
+        Self { key, certificate: found, crl: crl_der, errors }
+    }
+
+    /// The three that serve.
     ///
     /// # Errors
-    /// [`CredentialsError`], all of them.
-    pub fn load(certificate: &Path, key: &Path, crl: Option<&Path>) -> Result<Self, Vec<CredentialsError>> {
-        Self::read(certificate, key, crl, &mut Files::new())
-    }
-
-    /// As [`Self::load`], by a reader that remembers.
-    pub(crate) fn read(
-        certificate: &Path,
-        key: &Path,
-        crl: Option<&Path>,
-        files: &mut Files,
-    ) -> Result<Self, Vec<CredentialsError>> {
-        let pkey = read_key(key, files);
-        let parsed = read_certificate(certificate, files);
-        let crl_der = crl.map(|crl| read_crl(crl, files)).transpose().map(Option::unwrap_or_default);
-        let (pkey, (parsed, der), crl_der) = match (pkey, parsed, crl_der) {
-            (Ok(pkey), Ok(parsed), Ok(crl_der)) => (pkey, parsed, crl_der),
-            (pkey, parsed, crl_der) => {
-                return Err([pkey.err(), parsed.err(), crl_der.err()].into_iter().flatten().collect());
+    /// All of them, if there are any.
+    pub(crate) fn whole(self) -> Result<Credentials, Vec<CredentialsError>> {
+        match self {
+            Self { key: Some(key), certificate: Some((_, certificate)), crl: Some(crl), errors }
+                if errors.is_empty() =>
+            {
+                Ok(Credentials { key, certificate, crl })
             }
-        };
-        if !parsed.public_key().is_ok_and(|public| public.public_eq(&pkey)) {
-            return Err(vec![CredentialsError::Mismatch {
-                certificate: certificate.into(),
-                key: key.into(),
-            }]);
+            Self { errors, .. } => Err(errors),
         }
-        let bytes = der.len().saturating_add(crl_der.len());
-        if bytes > MAX_CREDENTIALS_BYTES {
-            let crl = crl.unwrap_or(certificate).into();
-            return Err(vec![CredentialsError::TooLong { bytes, limit: MAX_CREDENTIALS_BYTES, crl }]);
-        }
-        let key =
-            SigningKey::from_pkey(pkey).map_err(|_| vec![CredentialsError::KeyKind { path: key.into() }])?;
-        Ok(Self { key, certificate: der, crl: crl_der })
     }
+}
 
+impl Credentials {
     /// What will keep clients away, besides dates, which [`crate::dates`] tells: for the operator's log.
     #[must_use]
     pub fn warnings(&self) -> Vec<&'static str> {
@@ -178,19 +194,11 @@ fn forbidden_bits(path: &Path) -> u32 {
     if credentials.is_some_and(|folder| path.starts_with(folder)) { 0o037 } else { 0o077 }
 }
 
-pub(crate) fn load_certificate(path: &Path) -> Result<(X509, Vec<u8>), CredentialsError> {
-    read_certificate(path, &mut Files::new())
-}
-
 fn read_certificate(path: &Path, files: &mut Files) -> Result<(X509, Vec<u8>), CredentialsError> {
     const WHAT: &str = "certificate";
     let pem = read(path, files, WHAT, "--certificate")?;
     let certificate = X509::from_pem(&pem).and_then(|parsed| parsed.to_der().map(|der| (parsed, der)));
     certificate.map_err(|_| CredentialsError::Unreadable { path: path.into(), what: WHAT })
-}
-
-pub(crate) fn load_crl(path: &Path) -> Result<Vec<u8>, CredentialsError> {
-    read_crl(path, &mut Files::new())
 }
 
 fn read_crl(path: &Path, files: &mut Files) -> Result<Vec<u8>, CredentialsError> {

@@ -15,6 +15,7 @@ pub async fn run() {
         pairs: 50,
         time: Duration::from_secs(20),
         pause: Duration::from_millis(250),
+        beginning: Duration::from_secs(40),
     };
     let outcome = storm(size, "log = \"warn\"\n").await;
     println!("| what | measured |\n|---|---|");

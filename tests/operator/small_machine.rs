@@ -62,13 +62,16 @@ async fn a_hundred_users_chat_through_reloads() {
         }
     })
     .await;
-    let mut chats = Vec::new();
+    let mut pairs = Vec::new();
     for pair in keys.chunks(2) {
-        let (one, other, chat_id) = meet(&relay, pair).await;
-        chats.push(tokio::spawn(chat(one, other, (chat_id, TIME))));
+        pairs.push(meet(&relay, pair).await);
     }
     let status = relay.run(["status", "--json"]).await.ok().json();
     assert_eq!((&status["sessions"], &status["chats"]), (&USERS.into(), &(USERS / 2).into()), "{status}");
+    let chats: Vec<_> = pairs
+        .into_iter()
+        .map(|(one, other, chat_id)| tokio::spawn(chat(one, other, (chat_id, TIME))))
+        .collect();
     for turn in 1..=3 {
         let stranger = relay.line("bob").replace("bob", &format!("bob{turn}"));
         relay.write("user_list", format!("{base}{stranger}\n"));

@@ -161,7 +161,12 @@ async fn a_hundred_writes_in_a_second() {
     relay.write("user_list", relay.list(&["alice", "bob"]));
     is_changed(&relay, &mut carol).await;
     alice.is_undisturbed().await;
-    assert!(!relay.process.log().text().contains("ERROR"), "no half of a file was taken for a whole");
+    // On a busy machine a writer can be held up after it has emptied the file: that is told, and not believed.
+    let log = relay.process.log().text();
+    let odd: Vec<_> =
+        log.lines().filter(|line| line.contains("ERROR") && !line.contains("is empty")).collect();
+    assert!(odd.is_empty(), "no half of a file was taken for a whole: {odd:?}");
+    assert!(!log.contains("removed=2"), "{log}");
 }
 
 #[tokio::test]
@@ -185,12 +190,11 @@ async fn what_is_written_but_not_changed_does_nothing() {
     let same = relay.text("user_list");
     relay.write("user_list", &same);
     relay.shell("touch user_list relay.pem; cp user_list new; mv new user_list").await;
-    // The next reload is the first that says anything.
+    // The next reload is the first that says anything; but on a busy machine a file can be seen while it is empty.
     relay.write("user_list", relay.list(&["alice", "bob", "carol"]));
-    relay.logs("reloaded", 1).await;
-    let log = relay.process.log().text();
-    assert_eq!(log.matches("reloaded").count(), 1, "{log}");
-    assert!(log.contains("reloaded added=1 removed=0"), "{log}");
+    let log = relay.logs("reloaded added=1 removed=0", 1).await;
+    let reloads = log.lines().filter(|line| line.contains(" reloaded ") && !line.contains("is_mended=true"));
+    assert_eq!(reloads.count(), 1, "{log}");
     carol.is_undisturbed().await;
 }
 

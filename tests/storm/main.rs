@@ -13,6 +13,7 @@ async fn honest_pairs_lose_nothing_in_a_storm() {
         pairs: 10,
         time: Duration::from_secs(3),
         pause: Duration::from_millis(50),
+        beginning: Duration::from_secs(60),
     };
     // Lost links, lost messages and messages out of order fail inside.
     let outcome = storm(size, "log = \"warn\"\n").await;

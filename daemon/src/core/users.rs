@@ -22,6 +22,9 @@ pub(super) struct Users {
     /// Refreshes sent, and lists that came for them.
     sent: u64,
     done: u64,
+    /// Another Refresh is to follow when the list for the last one has come: the relay may answer several with one list,
+    /// and nobody could tell which.
+    is_asked_again: bool,
     watching: bool,
 }
 
@@ -30,6 +33,7 @@ impl Users {
     pub(super) fn lose_link(&mut self) {
         self.done = self.sent;
         self.gathered.clear();
+        self.is_asked_again = false;
         self.watching = false;
     }
 }
@@ -57,6 +61,10 @@ impl<E: Entropy> Core<E> {
     fn refresh(&mut self) {
         let watch = self.view.has_subscribers();
         self.users.watching = watch;
+        if self.users.sent > self.users.done {
+            self.users.is_asked_again = true;
+            return;
+        }
         self.users.sent = self.users.sent.saturating_add(1);
         self.send(LinkMessage::Refresh { watch });
     }
@@ -110,6 +118,9 @@ impl<E: Entropy> Core<E> {
         if self.pending.any(is_it) {
             let reply = Reply::Users(self.users.listed.iter().map(user_to_ipc).collect());
             self.answer_all(is_it, &Ok(reply));
+        }
+        if std::mem::take(&mut self.users.is_asked_again) {
+            self.refresh();
         }
     }
 

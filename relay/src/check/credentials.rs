@@ -2,75 +2,58 @@
 
 use std::path::Path;
 
-use openssl::pkey::{PKey, Private};
 use openssl::x509::{CrlStatus, X509, X509Crl, X509ExtendedKeyUsage};
 use secchat_proto::crypto::certificate::TrustAnchors;
-use secchat_proto::crypto::signature::{KeyKind, PublicKey, SigningKey};
+use secchat_proto::crypto::signature::{KeyKind, PublicKey};
 
 use super::Report;
 use crate::config::Config;
-use crate::credentials::{CredentialsError, load_certificate, load_crl, load_key};
+use crate::credentials::{CredentialsError, Found};
 use crate::dates::{Dates, Reminders, Subject, Validity, day};
-use crate::limits::MAX_CREDENTIALS_BYTES;
 use crate::pki::certificate::names;
 use crate::pki::{crl, host_name};
 
 /// What could be read.
 struct Files<'a> {
     config: &'a Config,
-    key: Option<PKey<Private>>,
-    certificate: Option<(X509, Vec<u8>)>,
+    found: Found,
     crl: Option<(X509Crl, Vec<u8>)>,
     dates: Dates,
     now: u64,
 }
 
 /// Looks over the three files, and with the CA's certificate over what it signed.
-pub(super) fn check(report: &mut Report, config: &Config, ca: Option<&Path>, now: u64) {
+pub(super) fn check(report: &mut Report, (config, mut found): (&Config, Found), ca: Option<&Path>, now: u64) {
     let before = report.errors.len();
-    let key = report.take(load_key(&config.key));
-    let certificate = report.take(load_certificate(&config.certificate));
-    let crl = config.crl.as_deref().and_then(|path| report.take(load_crl(path)));
-    let crl = crl.and_then(|der| X509Crl::from_der(&der).ok().map(|crl| (crl, der)));
+    found.errors.iter().for_each(|error| report.error(error));
+    let crl = found.crl.take().and_then(|der| X509Crl::from_der(&der).ok().map(|crl| (crl, der)));
+    drop(openssl::error::ErrorStack::get());
     let der = |file: Option<&Vec<u8>>| file.cloned().unwrap_or_default();
-    let dates =
-        Dates::of(&der(certificate.as_ref().map(|file| &file.1)), &der(crl.as_ref().map(|file| &file.1)));
+    let certificate = der(found.certificate.as_ref().map(|file| &file.1));
+    let dates = Dates::of(&certificate, &der(crl.as_ref().map(|file| &file.1)));
     report.note_dates(&dates, now);
-    let files = Files { config, key, certificate, crl, dates, now };
+    let files = Files { config, found, crl, dates, now };
     files.check_key(report);
     files.check_certificate(report);
     files.check_crl(report);
-    files.check_size(report);
     if let Some(ca) = ca {
         files.check_by_ca(report, ca, before);
     }
     files.check_ends(report);
 }
 
-impl Report {
-    fn take<T>(&mut self, loaded: Result<T, CredentialsError>) -> Option<T> {
-        loaded.map_err(|error| self.error(error)).ok()
-    }
-}
-
 impl Files<'_> {
     fn check_key(&self, report: &mut Report) {
-        let path = &self.config.key;
-        let Some(key) = &self.key else { return };
-        match SigningKey::from_pkey(key.clone()) {
-            Ok(key) => {
-                let kind = match key.public_key().kind() {
-                    KeyKind::Ed25519 => "Ed25519".to_owned(),
-                    KeyKind::Rsa { bits } => format!("RSA of {bits} bits"),
-                };
-                report.fine.push(format!("{}: no errors, {kind}", path.display()));
-            }
-            Err(_) => report.error(CredentialsError::KeyKind { path: path.clone() }),
-        }
+        let Some(key) = &self.found.key else { return };
+        let kind = match key.public_key().kind() {
+            KeyKind::Ed25519 => "Ed25519".to_owned(),
+            KeyKind::Rsa { bits } => format!("RSA of {bits} bits"),
+        };
+        report.fine.push(format!("{}: no errors, {kind}", self.config.key.display()));
     }
 
     fn check_certificate(&self, report: &mut Report) {
-        let Some((certificate, _)) = &self.certificate else { return };
+        let Some((certificate, _)) = &self.found.certificate else { return };
         let before = report.errors.len();
         let path = self.config.certificate.display();
         report.check_rights(&self.config.certificate, "whoever may write it can keep everybody out");
@@ -80,11 +63,6 @@ impl Files<'_> {
                 "{path}: clients refuse the kind or size of its key: Ed25519 is permitted, and RSA of 2048 to 4096 \
                  bits; make another with `secchat-relay cert renew --new-key`"
             ));
-        }
-        if self.key.as_ref().is_some_and(|key| !certificate.public_key().is_ok_and(|own| own.public_eq(key)))
-        {
-            let (certificate, key) = (self.config.certificate.clone(), self.config.key.clone());
-            report.error(CredentialsError::Mismatch { certificate, key });
         }
         let usage = certificate.extended_key_usage();
         if usage.is_some_and(|usage| !usage.contains(X509ExtendedKeyUsage::SSL_SERVER)) {
@@ -101,7 +79,8 @@ impl Files<'_> {
         }
         let remedy = "`secchat-relay cert renew` makes a new one";
         report.check_validity(&path.to_string(), self.dates.certificate, (remedy, self.now));
-        if report.errors.len() == before {
+        let is_another_keys = |error: &CredentialsError| matches!(error, CredentialsError::Mismatch { .. });
+        if report.errors.len() == before && !self.found.errors.iter().any(is_another_keys) {
             let life = self.dates.certificate.map(|validity| self.life(validity)).unwrap_or_default();
             report.fine.push(format!("{path}: no errors, for {}{life}", host_name::list(&names)));
         }
@@ -119,7 +98,7 @@ impl Files<'_> {
         let before = report.errors.len();
         report.check_rights(path, "whoever may write it can keep everybody out");
         let path = path.display();
-        if let Some((certificate, _)) = &self.certificate {
+        if let Some((certificate, _)) = &self.found.certificate {
             let is_named =
                 list.issuer_name().try_cmp(certificate.issuer_name()).is_ok_and(|order| order.is_eq());
             if !is_named {
@@ -151,22 +130,16 @@ impl Files<'_> {
         }
     }
 
-    fn check_size(&self, report: &mut Report) {
-        let (Some((_, certificate)), Some((_, crl))) = (&self.certificate, &self.crl) else { return };
-        let bytes = certificate.len().saturating_add(crl.len());
-        if bytes > MAX_CREDENTIALS_BYTES {
-            let crl = self.config.crl.clone().unwrap_or_default();
-            report.error(CredentialsError::TooLong { bytes, limit: MAX_CREDENTIALS_BYTES, crl });
-        }
-    }
-
     /// What only the CA's key can tell: whose signatures these are. Last, whatever else a client would say.
     fn check_by_ca(&self, report: &mut Report, path: &Path, before: usize) {
-        let Some(ca) = report.take(load_ca(path)) else { return };
+        let ca = match load_ca(path) {
+            Ok(ca) => ca,
+            Err(error) => return report.error(error),
+        };
         let Ok(key) = ca.0.public_key() else { return };
         let shown = path.display();
         let mut is_signed = true;
-        if let Some((certificate, _)) = &self.certificate
+        if let Some((certificate, _)) = &self.found.certificate
             && !certificate.verify(&key).unwrap_or(false)
         {
             is_signed = false;
@@ -186,7 +159,7 @@ impl Files<'_> {
             ));
         }
         drop(openssl::error::ErrorStack::get());
-        let (Some((certificate, der)), Some((_, crl))) = (&self.certificate, &self.crl) else { return };
+        let (Some((certificate, der)), Some((_, crl))) = (&self.found.certificate, &self.crl) else { return };
         let Some(name) = names(certificate).first().map(ToString::to_string) else { return };
         if is_signed && report.errors.len() == before {
             let anchors =

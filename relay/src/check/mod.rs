@@ -7,14 +7,16 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use secchat_proto::UserName;
 
 use crate::config::{Config, DEFAULT_CONFIG};
 use crate::dates::Dates;
 use crate::init::CA;
+use crate::reload::snapshot::{Rest, Sources, Survey};
 use crate::replacement::folder_of;
-use crate::user_list::UserList;
+use crate::user_list::{ListError, UserList};
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -40,27 +42,20 @@ pub fn check(config: Option<&Path>, ca: Option<&Path>) -> Report {
     let now = crate::router::moment().unix;
     let mut report = Report::default();
     let file = config.unwrap_or_else(|| Path::new(DEFAULT_CONFIG));
-    let settings = match Config::find(config) {
-        Ok(settings) => {
-            if file.exists() {
-                report.fine.push(format!("{}: no errors", file.display()));
-            }
-            Some(settings)
-        }
-        Err(error) => {
-            let named = Config::paths_despite_errors(file);
-            report.error(error);
-            named
-        }
-    };
-    let Some(settings) = settings else { return report };
+    let Survey { error, rest, .. } = Survey::read(&Sources::Beside(config.map(Path::to_owned)), None);
+    match error {
+        None if file.exists() => report.fine.push(format!("{}: no errors", file.display())),
+        None => {}
+        Some(error) => report.error(error),
+    }
+    let Some(Rest { config: settings, credentials, users }) = rest else { return report };
     let beside = match config {
         Some(file) => file.with_file_name(CA),
         None => PathBuf::from(CA),
     };
     let ca = ca.map(Path::to_owned).or_else(|| Some(beside).filter(|path| path.exists()));
-    report.check_list(&settings);
-    credentials::check(&mut report, &settings, ca.as_deref(), now);
+    report.check_list(&settings.user_list, users);
+    credentials::check(&mut report, (&settings, credentials), ca.as_deref(), now);
     report
 }
 
@@ -96,10 +91,9 @@ impl Report {
         self.errors.push(error.to_string());
     }
 
-    fn check_list(&mut self, config: &Config) {
-        let list = &config.user_list;
+    fn check_list(&mut self, list: &Path, users: Result<Arc<UserList>, Vec<ListError>>) {
         self.check_rights(list, "whoever may write it can log in as anybody");
-        match UserList::load(list, &config.key_dir) {
+        match users {
             Ok(users) => {
                 let count = users.len();
                 self.users = Some(count);

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cli::Serve;
-use crate::config::{Config, ConfigError};
-use crate::credentials::{Credentials, CredentialsError};
+use crate::config::{Config, ConfigError, DEFAULT_CONFIG};
+use crate::credentials::{Credentials, CredentialsError, Found};
 use crate::files::{Digest, Files};
 use crate::limits::Limits;
 use crate::user_list::{ListError, UserList};
@@ -18,6 +18,8 @@ pub enum Sources {
     Arguments(Box<Serve>),
     /// Settings that never change; the other files may.
     Fixed(Box<Config>),
+    /// What a command finds that is run beside the files: the named configuration, else relay.toml of this folder.
+    Beside(Option<PathBuf>),
 }
 
 /// An error in a file, with its place.
@@ -60,6 +62,7 @@ impl Sources {
         match self {
             Self::Arguments(arguments) => Config::file_for(arguments),
             Self::Fixed(config) => config.file.clone(),
+            Self::Beside(named) => Some(named.clone().unwrap_or_else(|| DEFAULT_CONFIG.into())),
         }
     }
 
@@ -67,6 +70,7 @@ impl Sources {
         match self {
             Self::Arguments(arguments) => Config::read_for(arguments, files),
             Self::Fixed(config) => Ok((**config).clone()),
+            Self::Beside(named) => Config::find_by(named.as_deref(), files),
         }
     }
 
@@ -78,45 +82,72 @@ impl Sources {
                 Some(found.overridden(arguments))
             }
             Self::Fixed(_) => None,
+            Self::Beside(_) => Config::paths_despite_errors(&self.config_file()?),
         }
     }
 }
 
-impl Snapshot {
-    /// Reads and checks all files. What is as in the snapshot before, if there was one, is taken from there.
-    pub(crate) fn load(sources: &Sources, before: Option<&Self>) -> Attempt {
+/// The files as far as they could be read, with every error: what starts, reloads and `check` begin with.
+pub(crate) struct Survey {
+    /// Of the configuration.
+    pub(crate) error: Option<ConfigError>,
+    /// The other files, if it is known which.
+    pub(crate) rest: Option<Rest>,
+    digest: Digest,
+}
+
+/// The files that a configuration names.
+pub(crate) struct Rest {
+    /// The settings; of an erroneous configuration, where the files are.
+    pub(crate) config: Config,
+    pub(crate) credentials: Found,
+    pub(crate) users: Result<Arc<UserList>, Vec<ListError>>,
+}
+
+impl Survey {
+    /// Reads all files. What is as in the snapshot before, if there was one, is taken from there.
+    pub(crate) fn read(sources: &Sources, before: Option<&Snapshot>) -> Self {
         let mut files = Files::new();
-        let mut errors = Vec::new();
-        let config = match sources.config(&mut files) {
-            Ok(config) => Some(config),
-            Err(error) => {
-                errors.push(error.into());
-                sources.config_despite_errors()
-            }
+        let (config, error) = match sources.config(&mut files) {
+            Ok(config) => (Some(config), None),
+            Err(error) => (sources.config_despite_errors(), Some(error)),
         };
-        let Some(mut config) = config else { return Attempt { result: Err(errors), config: None } };
-        keep_crl(&mut config, before);
-        let crl = config.crl.as_deref();
-        let credentials = Credentials::read(&config.certificate, &config.key, crl, &mut files);
-        let no_users = Arc::default();
-        let users_before = before.map_or(&no_users, |before| &before.users);
-        let users = UserList::read((&config.user_list, &config.key_dir), &mut files, users_before);
-        let (credentials, users) = match (credentials, users) {
-            (Ok(credentials), Ok(users)) if errors.is_empty() => (credentials, users),
+        let rest = config.map(|mut config| {
+            keep_crl(&mut config, before);
+            let crl = config.crl.as_deref();
+            let credentials = Found::read(&config.certificate, &config.key, crl, &mut files);
+            let no_users = Arc::default();
+            let users_before = before.map_or(&no_users, |before| &before.users);
+            let users = UserList::read((&config.user_list, &config.key_dir), &mut files, users_before);
+            Rest { config, credentials, users }
+        });
+        Self { error, rest, digest: files.digest() }
+    }
+}
+
+impl Snapshot {
+    /// Reads and checks all files; all of them or none.
+    pub(crate) fn load(sources: &Sources, before: Option<&Self>) -> Attempt {
+        let Survey { error, rest, digest } = Survey::read(sources, before);
+        let mut errors: Vec<FileError> = error.into_iter().map(FileError::from).collect();
+        let Some(Rest { config, credentials, users }) = rest else {
+            return Attempt { result: Err(errors), config: None };
+        };
+        let result = match (credentials.whole(), users) {
+            (Ok(credentials), Ok(users)) if errors.is_empty() => Ok(Self {
+                config: config.clone(),
+                limits: Arc::new(config.limits.clone()),
+                users,
+                credentials: Arc::new(credentials),
+                digest,
+            }),
             (credentials, users) => {
                 errors.extend(credentials.err().into_iter().flatten().map(FileError::from));
                 errors.extend(users.err().into_iter().flatten().map(FileError::from));
-                return Attempt { result: Err(errors), config: Some(config) };
+                Err(errors)
             }
         };
-        let snapshot = Self {
-            config: config.clone(),
-            limits: Arc::new(config.limits.clone()),
-            users,
-            credentials: Arc::new(credentials),
-            digest: files.digest(),
-        };
-        Attempt { result: Ok(snapshot), config: Some(config) }
+        Attempt { result, config: Some(config) }
     }
 }
 

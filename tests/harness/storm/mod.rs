@@ -33,6 +33,8 @@ pub struct Size {
     pub time: Duration,
     /// Between two messages of each of a pair.
     pub pause: Duration,
+    /// How long at most until all hostile users have logged in.
+    pub beginning: Duration,
 }
 
 /// What came of it.
@@ -122,7 +124,7 @@ pub async fn storm(size: Size, config: &str) -> Outcome {
     let (mut pairs, mut storm, mut most) = (pairs, Latencies::default(), 0);
     let (mut time, mut beginning) = (Duration::ZERO, Duration::ZERO);
     while time < size.time {
-        if weather.logins.load(Ordering::Relaxed) >= size.users || beginning >= 2 * size.time {
+        if weather.logins.load(Ordering::Relaxed) >= size.users || beginning >= size.beginning {
             time += A_WHILE;
         } else {
             beginning += A_WHILE;

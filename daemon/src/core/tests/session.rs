@@ -1,7 +1,7 @@
 //! The key and the link.
 
 use secchat_ipc::types::{LinkState, LockState};
-use secchat_proto::wire::link::LogoutReason;
+use secchat_proto::wire::link::{ListPart, LogoutReason};
 use secchat_proto::wire::login::RejectReason;
 
 use super::*;
@@ -166,6 +166,28 @@ fn the_list_comes_fresh_and_its_changes_while_somebody_watches() {
     assert!(world.node("alice").sent.contains(&LinkMessage::Refresh { watch: true }));
     world.input("alice", Input::FrontendGone(MIRROR));
     assert_eq!(world.node("alice").sent.last(), Some(&LinkMessage::Refresh { watch: false }));
+}
+
+#[test]
+fn one_refresh_is_under_way_at_a_time_since_one_list_may_answer_several() {
+    let mut world = World::new(&["alice", "bob"]);
+    let refreshes = |world: &mut World| -> Vec<LinkMessage> {
+        let sent = world.node("alice").sent.iter();
+        sent.filter(|message| matches!(message, LinkMessage::Refresh { .. })).cloned().collect()
+    };
+    let before = refreshes(&mut world).len();
+    world.tamper = Some(Box::new(|_, m| (!matches!(m, LinkMessage::AvailableUsers { .. })).then_some(m)));
+    world.input("alice", Input::FrontendGone(MIRROR));
+    world.command("alice", Command::Subscribe, MIRROR);
+    world.input("alice", Input::FrontendGone(MIRROR));
+    world.command("alice", Command::Subscribe, MIRROR);
+    assert_eq!(refreshes(&mut world)[before..], [LinkMessage::Refresh { watch: false }]);
+    world.tamper = None;
+    let list = LinkMessage::AvailableUsers { part: ListPart::Last, names: vec![name("bob")] };
+    world.input("alice", Input::LinkMessage(list));
+    let [first, second] = [false, true].map(|watch| LinkMessage::Refresh { watch });
+    assert_eq!(refreshes(&mut world)[before..], [first, second]);
+    assert_eq!(world.ok("alice", Command::List), Reply::Users(vec![ipc("bob")]));
 }
 
 #[test]
