@@ -151,8 +151,9 @@ fn profile_among(mut words: impl Iterator<Item = String>) -> Option<String> {
     None
 }
 
-/// How long a shell waits for names: a person does not notice it.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a shell waits for names: a person does not notice it. A build for tests, which is slow, and often runs where much
+/// else does, has more time.
+const PATIENCE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 50 });
 
 #[cfg(test)]
 mod tests {
