@@ -148,3 +148,68 @@ async fn the_first_answer_wins_and_the_others_learn_of_it() {
     assert!(matches!(by, ResolvedBy::Frontend { name, pid } if name == "test" && pid == std::process::id()));
     assert!(slow.call(Command::Refuse { peer, quietly: false }).await.is_err());
 }
+
+#[tokio::test]
+async fn after_a_refusal_the_next_request_is_refused_without_asking_until_a_person_says_otherwise() {
+    let (_world, [alice, mut bob]) = World::start(["alice", "bob"]).await;
+    let mut bobs = bob.frontend().await;
+    let asking = tokio::spawn(alice.ctl(["rtt", "bob"]));
+    bobs.until_asked_by(&alice.name).await;
+    bob.ctl(["refuse", "alice"]).await.ok();
+    asking.await.unwrap().with_code(7);
+    // Bob is not asked again, and alice has her answer.
+    alice.ctl(["rtt", "bob"]).await.with_code(7);
+    let by = bobs
+        .find(|event| match event {
+            Event::RequestResolved { by: ResolvedBy::Policy, resolution, .. } => Some(resolution),
+            _ => None,
+        })
+        .await;
+    assert_eq!(by, Resolution::Refused);
+    // A word of his about alice ends it; so does another daemon, which knows of no cool-down.
+    bob.ctl(["policy", "alice", "ask"]).await.ok();
+    let asking = tokio::spawn(alice.ctl(["rtt", "bob"]));
+    bobs.until_asked_by(&alice.name).await;
+    bob.ctl(["refuse", "alice"]).await.ok();
+    asking.await.unwrap().with_code(7);
+    bob.stop().await;
+    bob.start().await;
+    bob.is_online().await;
+    let mut bobs = bob.frontend().await;
+    let asking = tokio::spawn(alice.ctl(["rtt", "bob"]));
+    bobs.until_asked_by(&alice.name).await;
+    bob.ctl(["accept", "alice"]).await.ok();
+    asking.await.unwrap().ok();
+}
+
+#[tokio::test]
+async fn that_a_request_expired_is_told_to_both() {
+    let (_world, [alice, bob]) = World::start(["alice", "bob"]).await;
+    let (mut alices, mut bobs) = (alice.frontend().await, bob.frontend().await);
+    alice.ctl(["rtt", "bob", "--no-wait", "--timeout", "2s"]).await.ok();
+    bobs.until_asked_by(&alice.name).await;
+    let theirs = |event| match event {
+        Event::RequestResolved { resolution, .. } | Event::RequestAnswered { resolution, .. } => {
+            Some(resolution)
+        }
+        _ => None,
+    };
+    assert_eq!(alices.find(theirs).await, Resolution::Expired);
+    assert_eq!(bobs.find(theirs).await, Resolution::Expired);
+    bob.ctl(["accept", "alice"]).await.with_code(1).says("has not asked");
+}
+
+#[tokio::test]
+async fn a_policy_for_one_goes_before_the_one_for_all() {
+    let (_world, [alice, bob, carol]) = World::start(["alice", "bob", "carol"]).await;
+    bob.ctl(["policy", "refuse"]).await.ok();
+    bob.ctl(["policy", "carol", "accept"]).await.ok();
+    alice.ctl(["rtt", "bob"]).await.with_code(7);
+    carol.ctl(["rtt", "bob"]).await.ok();
+    assert_eq!(bob.ctl(["policy", "alice"]).await.ok().stdout, "refuse (the default)\n");
+    // `revoke` is stronger than a policy that accepts: carol is asked about now.
+    bob.ctl(["revoke", "carol"]).await.ok();
+    let mut bobs = bob.frontend().await;
+    carol.ctl(["rtt", "bob", "--no-wait"]).await.ok();
+    bobs.until_asked_by(&carol.name).await;
+}
