@@ -25,6 +25,7 @@ mod man_pages;
 mod outbox;
 mod packages;
 mod passphrase;
+mod quiet_refusals;
 mod report_files;
 mod session_lock;
 mod setup;

@@ -82,7 +82,7 @@ impl Switchboard {
             return self.send_bad_response(from, BadReason::Limit, addressee.clone(), chat_id);
         }
         if let Some(old) = self.offers.put_rtt(&asker, addressee, rtt) {
-            self.tell_withdrawn(&asker, addressee, old.chat_id);
+            self.tell_taken_back(&asker, addressee, &old);
         }
         if self.pair_up(from, addressee, chat_id, now) {
             return;
@@ -127,12 +127,10 @@ impl Switchboard {
         let asked_back = self.offers.rtt(addressee, asker, now.unix).is_some();
         let Some(rtt) = self.offers.rtt(asker, addressee, now.unix) else { return false };
         let link = self.online.get(addressee).copied();
-        let Some(link) = link.filter(|link| {
-            let role = self.sessions.get(link).map(|session| session.role);
-            asker != addressee && (role == Some(Role::Receiver) || asked_back)
-        }) else {
-            return false;
-        };
+        // A session is looked for whoever is named, and be it nobody's.
+        let role = self.sessions.get(&link.unwrap_or(SessionId(u64::MAX))).map(|session| session.role);
+        let is_reached = asker != addressee && (role == Some(Role::Receiver) || asked_back);
+        let Some(link) = link.filter(|_| is_reached) else { return false };
         if rtt.delivered_to == Some(link) {
             return true;
         }
@@ -198,7 +196,7 @@ impl Switchboard {
         let Some(name) = self.sessions.get(&from).map(|session| session.name.clone()) else { return };
         self.offers.remove_standing(&name, asker, chat_id);
         let is_asked = self.offers.rtt(asker, &name, now.unix).is_some_and(|rtt| rtt.chat_id == chat_id);
-        if !is_asked || !self.offers.remove_rtt(asker, &name, &chat_id) {
+        if !is_asked || self.offers.remove_rtt(asker, &name, &chat_id).is_none() {
             return;
         }
         if let Some(link) = self.online.get(asker).copied() {
@@ -215,14 +213,22 @@ impl Switchboard {
         if is_pair {
             self.unpair(from, chat_id);
             self.tell_withdrawn(&name, addressee, chat_id);
-        } else if self.offers.remove_rtt(&name, addressee, &chat_id) {
-            self.tell_withdrawn(&name, addressee, chat_id);
+        } else if let Some(rtt) = self.offers.remove_rtt(&name, addressee, &chat_id) {
+            self.tell_taken_back(&name, addressee, &rtt);
         } else {
             self.offers.remove_standing(&name, addressee, chat_id);
         }
     }
 
-    /// Tells the addressee, if it is here, that a request was taken back.
+    /// A request was taken back: told to the link that has had it. Nobody else is told anything, or asking twice would
+    /// tell by the time that it takes who is hidden and who is not here.
+    fn tell_taken_back(&mut self, asker: &UserName, addressee: &UserName, rtt: &Asked) {
+        if rtt.delivered_to.is_some() && rtt.delivered_to == self.online.get(addressee).copied() {
+            self.tell_withdrawn(asker, addressee, rtt.chat_id);
+        }
+    }
+
+    /// Tells the other one, if it is here, that a request or a pair was taken back.
     fn tell_withdrawn(&mut self, asker: &UserName, addressee: &UserName, chat_id: ChatId) {
         if let Some(link) = self.online.get(addressee).copied().filter(|_| asker != addressee) {
             let name = asker.clone();

@@ -152,16 +152,21 @@ impl Offers {
         self.remove_standing(maker, addressee, chat_id);
     }
 
-    /// Takes a request out of the book; whether it was there.
-    pub(super) fn remove_rtt(&mut self, maker: &UserName, addressee: &UserName, chat_id: &ChatId) -> bool {
-        let Some(made) = self.made.get_mut(maker) else { return false };
-        if made.rtts.get(addressee).is_none_or(|rtt| rtt.chat_id != *chat_id) {
-            return false;
+    /// Takes a request out of the book, if it is there.
+    pub(super) fn remove_rtt(
+        &mut self,
+        maker: &UserName,
+        addressee: &UserName,
+        chat_id: &ChatId,
+    ) -> Option<Asked> {
+        let made = self.made.get_mut(maker)?;
+        if made.rtts.get(addressee)?.chat_id != *chat_id {
+            return None;
         }
-        made.rtts.remove(addressee);
+        let removed = made.rtts.remove(addressee);
         self.forget_if_nothing(maker);
         self.askers.remove(maker, addressee);
-        true
+        removed
     }
 
     /// Takes a Response 1 or Resume out of the book.

@@ -12,13 +12,14 @@ impl Switchboard {
     /// Makes a pair, if both have an offer for the chat; whether it did. Each is told of the other's offer.
     pub(super) fn pair_up(&mut self, from: SessionId, to: &UserName, chat_id: ChatId, now: Moment) -> bool {
         let Some(name) = self.sessions.get(&from).map(|session| session.name.clone()) else { return false };
-        let Some(peer) = self.online.get(to).copied().filter(|peer| *peer != from) else { return false };
+        // The offers first: whether the other one is here is no business of who only asks, nor its time.
         let (Some(mine), Some(theirs)) = (
             self.offers.offer((&name, to), chat_id, now.unix),
             self.offers.offer((to, &name), chat_id, now.unix),
         ) else {
             return false;
         };
+        let Some(peer) = self.online.get(to).copied().filter(|peer| *peer != from) else { return false };
         let has_pair = |id| self.sessions.get(id).is_none_or(|session| session.pairs.contains_key(&chat_id));
         if has_pair(&from) || has_pair(&peer) {
             return false;

@@ -36,6 +36,21 @@ fn hidden_offline_unknown_and_oneself_are_the_same() {
 }
 
 #[test]
+fn who_was_not_shown_a_request_hears_nothing_of_its_end() {
+    let mut bench = Bench::new();
+    let alice = bench.login("alice", Role::Receiver);
+    bench.login("hidden", Role::Sender);
+    bench.heard();
+    bench.say(alice, rtt("hidden", 1));
+    bench.hears(&["1<away(hidden,1)"]);
+    // Another one in its place, and that one taken back.
+    bench.say(alice, rtt("hidden", 2));
+    bench.hears(&["1<away(hidden,2)"]);
+    bench.say(alice, response(Answer::Withdraw, "hidden", 2));
+    bench.hears(&[]);
+}
+
+#[test]
 fn a_request_stays_and_is_delivered_once_on_each_link() {
     let mut bench = Bench::new();
     let alice = bench.login("alice", Role::Sender);
