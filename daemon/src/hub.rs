@@ -24,7 +24,7 @@ use self::attached::Frontends;
 use crate::clock;
 use crate::config::Config;
 use crate::core::Core;
-use crate::core::io::{Frontend, Input, LinkFailure, LogLine, Output, RequestKey};
+use crate::core::io::{Frontend, Input, LinkFailure, Output, RequestKey};
 use crate::core::record::Unlocked;
 use crate::identity;
 use crate::relay_link::{self, Attempt, Link, LinkEvent, LinkSettings};
@@ -312,7 +312,7 @@ impl Hub {
                 });
             }
             Output::LockStore => self.store.lock(),
-            Output::Log(line) => log(&line),
+            Output::Log(line) => crate::logging::tell(&line),
         }
     }
 
@@ -380,17 +380,6 @@ async fn sleep_until(timer: Option<Instant>) {
     match timer {
         Some(instant) => tokio::time::sleep_until(instant).await,
         None => std::future::pending().await,
-    }
-}
-
-fn log(line: &LogLine) {
-    let LogLine { event, peer, detail, warning } = line;
-    let peer = peer.as_ref().map(tracing::field::display);
-    let detail = (!detail.is_empty()).then(|| tracing::field::debug(detail));
-    if *warning {
-        tracing::warn!(peer, detail, "{event}");
-    } else {
-        tracing::info!(peer, detail, "{event}");
     }
 }
 

@@ -34,6 +34,10 @@ incoming_requests = 256
 cool_down_seconds = 600                # a refused peer's next request is refused unseen
 frontends = 256
 .EE
+.SH LOG
+Who asked, who was accepted or refused, by whom and on which terms, and what else happens, never what was written: on standard
+error, or in the journal, where \fBjournalctl \-\-user \-u secchatd \-x\fR explains each line, \fBPEER=bob\fR finds all about
+bob, and \fBMESSAGE_ID=...\fR all of a kind.
 .SH ENVIRONMENT
 .TP
 \fBSECCHAT_PROFILE\fR, \fBSECCHAT_CONFIG\fR, \fBSECCHAT_LOG\fR

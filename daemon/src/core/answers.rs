@@ -91,7 +91,8 @@ impl<E: Entropy> Core<E> {
             incoming.state = State::Accepted(decision, granted);
         }
         self.note_answer(chat_id);
-        self.log("rtt_accepted", Some(&peer), format!("{chat_id:?}"));
+        let detail = format!("{chat_id:?} {}, by {}", on_terms(granted), decided_by(&by));
+        self.log("rtt_accepted", Some(&peer), detail);
         self.tell_resolved(&peer, chat_id, Resolution::Accepted, by);
         self.send_when_saved(LinkMessage::Response { answer: Answer::Accept, name: peer, chat_id });
         Ok(())
@@ -149,7 +150,8 @@ impl<E: Entropy> Core<E> {
         let peer = incoming.peer.clone();
         incoming.state = State::Refused { quietly, decision };
         self.note_answer(chat_id);
-        self.log("rtt_refused", Some(&peer), format!("{chat_id:?}"));
+        let how = if quietly { " quietly" } else { "" };
+        self.log("rtt_refused", Some(&peer), format!("{chat_id:?}{how}, by {}", decided_by(&by)));
         self.tell_resolved(&peer, chat_id, Resolution::Refused, by);
         if !quietly {
             self.send_when_saved(LinkMessage::Response { answer: Answer::Refuse, name: peer, chat_id });
@@ -265,15 +267,7 @@ impl<E: Entropy> Core<E> {
             State::Withdrawn { at } => ("withdrawn", None, *at),
             State::Pending | State::Later => ("put off", None, self.time.unix),
         };
-        let by = match by {
-            Some(ResolvedBy::Frontend { name, pid: 0 }) => format!(" by {name}"),
-            Some(ResolvedBy::Frontend { name, pid }) => format!(" by {name} (process {pid})"),
-            Some(ResolvedBy::Policy) => " by the policy".into(),
-            Some(ResolvedBy::Expiry) => " by its expiry".into(),
-            Some(ResolvedBy::Crossing) => " because this user asked too".into(),
-            Some(ResolvedBy::Consent) => " by your consent".into(),
-            Some(ResolvedBy::Peer) | None => String::new(),
-        };
+        let by = by.map(|by| format!(" by {}", decided_by(by))).unwrap_or_default();
         let seconds = self.time.unix.saturating_sub(at);
         CommandError::AlreadyResolved { why: format!("{peer}'s request was {what}{by} {seconds} s ago") }
     }
@@ -286,4 +280,27 @@ impl<E: Entropy> Core<E> {
         }
         self.drop_chat(chat_id, EndReason::ClosedHere);
     }
+}
+
+/// Who decided, for people.
+pub(super) fn decided_by(by: &ResolvedBy) -> String {
+    match by {
+        ResolvedBy::Frontend { name, pid: 0 } => name.clone(),
+        ResolvedBy::Frontend { name, pid } => format!("{name} (process {pid})"),
+        ResolvedBy::Policy => "the policy".into(),
+        ResolvedBy::Expiry => "its expiry".into(),
+        ResolvedBy::Crossing => "this user's own request".into(),
+        ResolvedBy::Consent => "a standing consent".into(),
+        ResolvedBy::Peer => "the asker".into(),
+    }
+}
+
+/// What was granted, for the log.
+fn on_terms(terms: Terms) -> String {
+    let IpcTerms { until, history_days } = terms_to_ipc(terms);
+    let until =
+        until.map_or_else(|| "without an end".to_owned(), |until| format!("until {until} (Unix seconds)"));
+    let history =
+        history_days.map_or_else(|| "all history".to_owned(), |days| format!("history {days} days"));
+    format!("{until}, {history}")
 }

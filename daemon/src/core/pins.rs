@@ -20,6 +20,8 @@ impl<E: Entropy> Core<E> {
         peer: Option<UserName>,
         policy: Option<Policy>,
     ) -> Result<Outcome, CommandError> {
+        let word = policy.map_or_else(|| "as in general".to_owned(), |policy| format!("{policy:?}"));
+        self.log("policy_changed", peer.as_ref(), word);
         match peer {
             None => self.change_settings(|settings| settings.policy = policy),
             Some(peer) => {
@@ -41,6 +43,11 @@ impl<E: Entropy> Core<E> {
     ) -> Result<Outcome, CommandError> {
         self.can_keep(peer)?;
         self.change_peer(peer, |saved| saved.blocked = blocked);
+        if blocked {
+            self.log("peer_blocked", Some(peer), "");
+        } else {
+            self.log("peer_unblocked", Some(peer), "");
+        }
         if blocked {
             let error = CommandError::Blocked { peer: user_to_ipc(peer) };
             let is_it = |wait: &Wait| matches!(wait, Wait::Talk { peer: asked } if asked == peer);

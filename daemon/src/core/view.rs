@@ -17,6 +17,7 @@ use secchat_proto::safety_number::safety_number;
 use secchat_proto::wire::link::ChatId;
 
 use super::Core;
+use super::answers::decided_by;
 use super::commands::Outcome;
 use super::consumers::is_logged;
 use super::io::Output;
@@ -199,6 +200,14 @@ impl<E: Entropy> Core<E> {
     ) {
         if self.view.incoming(chat_id).is_none() {
             self.publish_request(chat_id);
+        }
+        let detail = || format!("{chat_id:?}, by {}", decided_by(&by));
+        match resolution {
+            // Whoever accepts or refuses says more.
+            Resolution::Accepted | Resolution::Refused => {}
+            Resolution::Expired => self.log("rtt_expired", Some(peer), detail()),
+            Resolution::Withdrawn => self.log("rtt_withdrawn", Some(peer), detail()),
+            Resolution::Later => self.log("rtt_later", Some(peer), detail()),
         }
         let (peer, chat_id) = (user_to_ipc(peer), chat_id_to_ipc(chat_id));
         self.event(Event::RequestResolved { peer, chat_id, resolution, by });

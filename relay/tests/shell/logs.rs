@@ -101,12 +101,14 @@ fn json_is_one_object_a_line_with_the_ids_of_the_catalog() {
 }
 
 #[test]
-fn the_catalog_is_one_that_journalctl_takes() {
+fn the_catalogs_are_ones_that_journalctl_takes() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("usr/lib/systemd/catalog");
     std::fs::create_dir_all(&folder).unwrap();
     let catalog = include_str!("../../../dist/systemd/secchat-relay.catalog");
     std::fs::write(folder.join("secchat-relay.catalog"), catalog).unwrap();
+    let daemons = include_str!("../../../dist/systemd/secchatd.catalog");
+    std::fs::write(folder.join("secchatd.catalog"), daemons).unwrap();
     let Ok(updated) =
         Command::new("journalctl").arg("--root").arg(root.path()).arg("--update-catalog").output()
     else {
@@ -116,8 +118,9 @@ fn the_catalog_is_one_that_journalctl_takes() {
     assert!(updated.status.success() && said.trim().is_empty(), "{said}");
     let database = root.path().join("var/lib/systemd/catalog/database");
     let database = std::fs::read(database).unwrap();
-    let text = b"A user has logged in";
-    assert!(database.windows(text.len()).any(|window| window == text));
+    for text in ["A user has logged in", "Somebody asks to talk"] {
+        assert!(database.windows(text.len()).any(|window| window == text.as_bytes()), "{text}");
+    }
 }
 
 #[test]
