@@ -32,7 +32,9 @@ async fn a_clock_that_jumps_back_an_hour_or_ahead_a_year_ends_nothing_and_is_tol
         ("+0", "the clock was set back by 365 days", "bob"),
     ];
     for (clock, told, newcomer) in jumps {
-        relay.write("clock", format!("{clock}\n"));
+        // At once: the library has no use for half of a file.
+        relay.write("next", format!("{clock}\n"));
+        std::fs::rename(relay.path("next"), relay.path("clock")).expect("a file");
         relay.logs(&told.replace("the clock", "this machine's clock"), 1).await;
         for (from, to) in [(&mut alice, &mut carol)] {
             let record = LinkMessage::Chat { chat_id, record: clock.as_bytes().to_vec() };
@@ -41,8 +43,12 @@ async fn a_clock_that_jumps_back_an_hour_or_ahead_a_year_ends_nothing_and_is_tol
             to.is_undisturbed().await;
         }
         relay.login(newcomer).await;
-        let log = relay.process.log().text();
-        assert_eq!(log.contains("the CRL has ended"), clock != "-3600", "{log}");
+        if clock == "-3600" {
+            let log = relay.process.log().text();
+            assert!(!log.contains("the CRL has ended"), "{log}");
+        } else {
+            relay.logs("the CRL has ended", 1).await;
+        }
     }
     // A request's times are right again.
     let mut bob = relay.login("bob").await;
