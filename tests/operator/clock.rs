@@ -20,7 +20,10 @@ async fn with_a_clock() -> LiveRelay {
     .await
 }
 
+/// Of a hundred runs, a few freeze: libfaketime's own lock, under a busy machine. The clock's decisions are tested without
+/// it (`relay/src/clock.rs`, `a_clock_that_jumps_touches_requests_only_and_only_while_it_is_wrong`); this is run by hand.
 #[tokio::test]
+#[ignore = "libfaketime sometimes freezes the program: cargo test --workspace --test operator clock -- --ignored"]
 async fn a_clock_that_jumps_back_an_hour_or_ahead_a_year_ends_nothing_and_is_told() {
     let relay = with_a_clock().await;
     let mut alice = relay.login("alice").await;
