@@ -175,6 +175,8 @@ async fn after_a_refusal_the_next_request_is_refused_without_asking_until_a_pers
     bob.stop().await;
     bob.start().await;
     bob.is_online().await;
+    // The relay has taken him in, too, when it gives him its list.
+    bob.ctl(["list"]).await.ok();
     let mut bobs = bob.frontend().await;
     let asking = tokio::spawn(alice.ctl(["rtt", "bob"]));
     bobs.until_asked_by(&alice.name).await;

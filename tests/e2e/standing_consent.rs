@@ -48,6 +48,8 @@ async fn within_the_hours_a_closed_chat_opens_again_without_a_question() {
     bob.kill();
     bob.start().await;
     bob.is_online().await;
+    // The relay has taken him in, too, when it gives him its list.
+    bob.ctl(["list"]).await.ok();
     alice.ctl(["rtt", "bob"]).await.ok();
 
     // Revoked: the chat is over at both ends, and stays so.
