@@ -308,24 +308,29 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_stopped_holds_nobody_up() {
-        struct Stuck(Receiver<()>);
+        struct Stuck(Sender<()>, Receiver<()>);
         impl io::Write for Stuck {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                let _ = self.0.recv();
+                let _ = self.0.send(());
+                let _ = self.1.recv();
                 Ok(bytes.len())
             }
             fn flush(&mut self) -> io::Result<()> {
                 Ok(())
             }
         }
+        let (is_writing, started) = channel();
         let (go_on, stuck) = channel();
-        let lines = Lines::start(Format::Text, false, Stuck(stuck)).unwrap();
+        let lines = Lines::start(Format::Text, false, Stuck(is_writing, stuck)).unwrap();
         tracing::subscriber::with_default(tracing_subscriber::registry().with(lines.clone()), || {
+            tracing::info!("the line that it writes");
+            // From here on nothing leaves the queue.
+            started.recv().unwrap();
             for _ in 0..2 * super::QUEUE {
                 tracing::info!("a line");
             }
         });
-        assert!(lines.lost.load(Ordering::SeqCst) >= super::QUEUE as u64 - 1);
+        assert_eq!(lines.lost.load(Ordering::SeqCst), super::QUEUE as u64);
         drop(go_on);
     }
 }
