@@ -153,7 +153,7 @@ impl Relay {
         let claims = (0..REPETITIONS).map(|_| self.s2()).collect::<Result<Vec<_>, _>>()?;
         let begin = now();
         for (expect_s2, s2) in claims {
-            let claim = expect_s2.read_s2(&s2)?;
+            let claim = expect_s2.read_s2(&s2, 0)?;
             let alice = Some(self.alice.public_key());
             black_box(claim.authenticate(alice, &self.certificate_key, &self.throw_away, &mut OsEntropy)?);
         }
@@ -171,7 +171,7 @@ impl Relay {
             ephemeral_key: ephemeral.public_key().to_vec(),
             nonce_user: [6; 16],
             user_name: self.name.clone(),
-            delegation: Vec::new(),
+            delegation: None,
             signature: Vec::new(),
         };
         let signed = transcript_hash(&[&s1, &s2.encode_unsigned()]);

@@ -85,6 +85,9 @@ pub enum Rule {
     /// §3, §6, §7: a signature that does not verify.
     #[error("a signature that does not verify")]
     Signature,
+    /// §3: a delegation whose time is over, or that is for longer than one may be.
+    #[error("a delegation out of its time")]
+    DelegationTime,
     /// §4: a counter that is not the expected one.
     #[error("a counter that is not the expected one")]
     Counter,

@@ -26,6 +26,10 @@ pub const CHAT_PLAINTEXT_SIZES: [usize; 6] = [64, 256, 1_024, 4_096, 16_384, 49_
 pub const MAX_REQUEST_LIFETIME_SECONDS: u64 = 7 * 24 * 60 * 60;
 /// How far ahead of us the asker's clock may be, in seconds (§6).
 pub const MAX_CLOCK_AHEAD_SECONDS: u64 = 300;
+/// How far ahead a delegation may end, in seconds: 7 days (§3).
+pub const MAX_DELEGATION_SECONDS: u64 = 7 * 24 * 60 * 60;
+/// How long a session may take to answer a Ping before a delegated key takes its place (§3).
+pub const DELEGATION_PONG_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for a whole login (§3).
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// When a Reject for "not authenticated" leaves after S2 came, whatever the cause (§3).

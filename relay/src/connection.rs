@@ -13,7 +13,7 @@ use secchat_proto::wire::link::{Direction, LinkMessage};
 use secchat_proto::wire::login::RejectReason;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tracing::{debug, info};
 
 use crate::admission::{Slot, SlotGuard};
@@ -28,6 +28,7 @@ use crate::reading::{Due, ReadingPace, Silence};
 use crate::router::{Input, Link, Opened, moment};
 use crate::shutdown::Stopping;
 use crate::switchboard::SessionId;
+use crate::switchboard::delegates::PING;
 
 /// Serves one connection.
 pub(crate) async fn run(
@@ -108,11 +109,18 @@ async fn talk(
 ) {
     let Proven { login, session, decoder } = proven;
     let (user, id) = (shared.names.show(&login.name), login.session);
-    info!(message_id = events::LOGGED_IN, %user, %address, "logged in");
+    let how = if login.delegated.is_some() { "logged in by a delegated key" } else { "logged in" };
+    info!(message_id = events::LOGGED_IN, %user, %address, "{how}");
     shared.metrics.note_login("accepted");
     let (outbox, handle, local) = outbox(limits);
-    let strays = Arc::default();
-    let link = Link { outbox: handle, strays: Arc::clone(&strays), address, since: moment().unix };
+    let (strays, pongs) = (Arc::default(), Arc::<Notify>::default());
+    let link = Link {
+        outbox: handle,
+        strays: Arc::clone(&strays),
+        pongs: Arc::clone(&pongs),
+        address,
+        since: moment().unix,
+    };
     let opened = Opened { login, link };
     if shared.router.send(Input::Opened(Box::new(opened))).await.is_err() {
         return;
@@ -121,7 +129,7 @@ async fn talk(
     let router = shared.router.clone();
     let (pace, metrics) = (ReadingPace::new(limits, strays), &*shared.metrics);
     let mut reader =
-        Reader { socket: read, decoder, opener: session.opener, id, router, local, pace, metrics };
+        Reader { socket: read, decoder, opener: session.opener, id, router, local, pongs, pace, metrics };
     let written = tokio::select! {
         end = reader.run(limits) => {
             end.log(&user, address);
@@ -199,6 +207,8 @@ struct Reader<'a, R> {
     router: mpsc::Sender<Input>,
     /// To the link's own writer.
     local: mpsc::Sender<LinkMessage>,
+    /// Told of each Pong.
+    pongs: Arc<Notify>,
     pace: ReadingPace,
     metrics: &'a Metrics,
 }
@@ -282,6 +292,7 @@ impl<R: AsyncRead + Unpin> Reader<'_, R> {
             return Err(ReadEnd::Logout);
         }
         if matches!(message, LinkMessage::Pong(_)) {
+            self.pongs.notify_waiters();
             return Ok(());
         }
         self.router.send(Input::Message(self.id, message, now)).await.map_err(|_| ReadEnd::RouterGone)
@@ -299,6 +310,3 @@ fn fit(chunk: &mut Vec<u8>, count: usize) {
         chunk.shrink_to_fit();
     }
 }
-
-/// The relay needs no other: a link answers in order, and nothing depends on the bytes.
-const PING: [u8; 8] = *b"secchat\x01";

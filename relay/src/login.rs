@@ -10,19 +10,21 @@ use secchat_proto::crypto::entropy::OsEntropy;
 use secchat_proto::crypto::signature::{PublicKey, SigningKey};
 use secchat_proto::error::{Error, Malformed};
 use secchat_proto::handshake::relay::{Claim, send_s1};
-use secchat_proto::limits::{MAX_FRAME_BYTES, MAX_LOGIN_BYTES};
+use secchat_proto::limits::{DELEGATION_PONG_TIMEOUT, MAX_FRAME_BYTES, MAX_LOGIN_BYTES};
 use secchat_proto::record::Session;
 use secchat_proto::wire::frame::{FrameDecoder, write_frame};
 use secchat_proto::wire::link::{Direction, LinkMessage};
 use secchat_proto::wire::login::RejectReason;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use crate::admission::Slot;
 use crate::bucket::Pace;
 use crate::limits::IDLE_BUFFER_BYTES;
 use crate::listener::Shared;
-use crate::switchboard::{Login, SessionId};
+use crate::router::{Contested, Input, moment};
+use crate::switchboard::{Delegated, Login, SessionId};
 
 /// A login that has succeeded.
 #[derive(Debug)]
@@ -66,6 +68,9 @@ pub(crate) enum LoginError {
     /// Too many logins a second.
     #[error("more logins a second than limits.logins_per_second")]
     Busy,
+    /// A delegated key may not replace a session that is alive.
+    #[error("a delegated key, while another session of the user answers")]
+    Taken(UserName),
     /// The relay stops.
     #[error("the relay stops")]
     Closing,
@@ -107,19 +112,36 @@ pub(crate) async fn login(
         return Err(LoginError::Busy);
     }
     let refused = |name, cause| LoginError::Refused { reason: reason_for(cause), s2_came, name, cause };
-    let claim = expect.read_s2(&s2).map_err(|cause| refused(None, cause))?;
-    let (name, role) = (claim.user_name().clone(), claim.role());
+    let claim = expect.read_s2(&s2, moment().unix).map_err(|cause| refused(None, cause))?;
+    let (name, role, delegated) = (claim.user_name().clone(), claim.role(), claim.delegated_until());
     let public_key = shared.in_force.borrow().users.key(&name).cloned();
     let proof = prove(claim, public_key.as_ref(), (&credentials.key, shared)).await?;
     let (session, s3) = proof.map_err(|cause| refused(Some(name.clone()), cause))?;
     // An unknown name never passes `authenticate`; this only unwraps.
     let public_key = public_key.ok_or(LoginError::Internal)?;
+    let delegated = match delegated {
+        Some(until) => Some(Delegated { until, replaces: find_dead(&name, shared).await? }),
+        None => None,
+    };
     *has_answered = true;
     send(stream, &s3).await?;
 
     decoder.set_limit(MAX_FRAME_BYTES);
     let (watch, session) = first_record(stream, &mut decoder, session).await?;
-    Ok(Proven { login: Login { session: id, name, public_key, role, watch }, session, decoder })
+    Ok(Proven { login: Login { session: id, name, public_key, role, watch, delegated }, session, decoder })
+}
+
+/// The user's session that a delegated key may replace: it has not answered a Ping in time (PROTOCOL.md 3.22).
+async fn find_dead(name: &UserName, shared: &Shared) -> Result<Option<SessionId>, LoginError> {
+    let (sender, answer) = oneshot::channel();
+    shared.router.send(Input::Contest(name.clone(), sender)).await.map_err(|_| LoginError::Internal)?;
+    let Some(Contested { session, pong }) = answer.await.map_err(|_| LoginError::Internal)? else {
+        return Ok(None);
+    };
+    match tokio::time::timeout(DELEGATION_PONG_TIMEOUT, pong).await {
+        Ok(()) => Err(LoginError::Taken(name.clone())),
+        Err(_) => Ok(Some(session)),
+    }
 }
 
 /// What a client is told of `cause`: nothing of name and key but that they do not fit.
@@ -193,6 +215,7 @@ impl LoginError {
             Self::GaveWay => "gave_way",
             Self::TimedOut => "timed_out",
             Self::Busy => "busy",
+            Self::Taken(_) => "taken",
             Self::Closing => "closing",
         }
     }
@@ -208,7 +231,7 @@ impl LoginError {
             Self::Broken(Error::Malformed(Malformed::EmptyFrame | Malformed::TooLong)) => {
                 Some((RejectReason::Malformed, None))
             }
-            Self::Busy => Some((RejectReason::Busy, None)),
+            Self::Busy | Self::Taken(_) => Some((RejectReason::Busy, None)),
             Self::Closing => Some((RejectReason::Closing, None)),
             Self::Lost(_)
             | Self::GaveWay
@@ -220,9 +243,10 @@ impl LoginError {
     }
 
     /// Whether somebody claimed to be somebody: worth an operator's notice.
-    pub(crate) fn claimed(&self) -> Option<(&UserName, &Error)> {
+    pub(crate) fn claimed(&self) -> Option<(&UserName, &dyn std::fmt::Display)> {
         match self {
             Self::Refused { name: Some(name), cause, .. } => Some((name, cause)),
+            Self::Taken(name) => Some((name, self)),
             Self::Refused { name: None, .. }
             | Self::Lost(_)
             | Self::GaveWay

@@ -10,8 +10,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use secchat_proto::UserName;
 use secchat_proto::crypto::signature::PublicKey;
 use secchat_proto::wire::link::{LinkMessage, LogoutReason};
+use tokio::sync::futures::OwnedNotified;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{debug, warn};
 
 use crate::limits::BATCH;
@@ -31,6 +32,8 @@ pub(crate) enum Input {
     Opened(Box<Opened>),
     /// A message came, and was read at that time.
     Message(SessionId, LinkMessage, Instant),
+    /// A delegated key wants to log in: whose place it would take, for it to wait for a sign of life.
+    Contest(UserName, oneshot::Sender<Option<Contested>>),
     /// A connection has ended, whatever it was.
     Gone(SessionId),
     /// The list has other keys for some.
@@ -54,9 +57,19 @@ pub(crate) struct Link {
     pub(crate) outbox: OutboxHandle,
     /// Counts its records for no pair; its reader slows down for them.
     pub(crate) strays: Arc<AtomicU32>,
+    /// Told of each Pong.
+    pub(crate) pongs: Arc<Notify>,
     pub(crate) address: SocketAddr,
     /// Unix seconds.
     pub(crate) since: u64,
+}
+
+/// A session that is here, asked for a sign of life.
+#[derive(Debug)]
+pub(crate) struct Contested {
+    pub(crate) session: SessionId,
+    /// Comes with its next Pong.
+    pub(crate) pong: OwnedNotified,
 }
 
 /// Users whose keys are others by now, or none.
@@ -151,6 +164,7 @@ impl Router {
                 }
                 return may_be_forwarded.then_some(read_at);
             }
+            Input::Contest(name, answer) => drop(answer.send(self.contest(&name, now))),
             Input::Gone(session) => {
                 self.switchboard.handle_gone(session, now);
                 self.links.remove(&session);
@@ -189,6 +203,13 @@ impl Router {
         }
     }
 
+    /// The wait begins before the Ping leaves, so that no Pong falls between.
+    fn contest(&mut self, name: &UserName, now: Moment) -> Option<Contested> {
+        let session = self.switchboard.handle_contest(name, now)?;
+        let pong = Arc::clone(&self.links.get(&session)?.pongs).notified_owned();
+        Some(Contested { session, pong })
+    }
+
     fn take_keys(&mut self, NewKeys { keys, is_trial, ended }: NewKeys, now: Moment) {
         let mut names = Vec::new();
         for (name, key) in keys {
@@ -209,7 +230,7 @@ impl Router {
         let Self { switchboard, links, in_force: _, metrics: _, is_stopping: _ } = self;
         let holdings = switchboard.holdings(name, now.instant);
         let link = holdings.session.as_ref().and_then(|session| links.get(&session.id));
-        let link = link.map(|Link { outbox: _, strays: _, address, since }| (*address, *since));
+        let link = link.map(|Link { outbox: _, strays: _, pongs: _, address, since }| (*address, *since));
         Held { holdings, link }
     }
 

@@ -217,7 +217,7 @@ async fn log_in(
     let crl = crl.unwrap_or_default();
     let (expect_s2, s1) = send_s1(&Suites::for_link(), certificate, &crl, &mut OsEntropy).ok()?;
     write_frame(writer, &s1).await?;
-    let claim = expect_s2.read_s2(&read_frame(reader).await?).ok()?;
+    let claim = expect_s2.read_s2(&read_frame(reader).await?, 0).ok()?;
     let name = claim.user_name().clone();
     let throw_away = ThrowAwayKeys::make(&mut OsEntropy).ok()?;
     let (session, s3) = claim.authenticate(users.get(&name), key, &throw_away, &mut OsEntropy).ok()?;

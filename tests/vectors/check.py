@@ -50,7 +50,7 @@ def blocks(file):
 
 NUMBERS = {
     "bytes_left", "count", "expires", "fresh", "held", "history", "id", "issued", "kind", "length", "limit", "n",
-    "newest_crl_kept", "newest_crl_seen", "now", "role", "sent", "shown", "stands", "suite", "text_bytes", "until",
+    "newest_crl_kept", "newest_crl_seen", "not_after", "now", "role", "sent", "shown", "stands", "suite", "text_bytes", "until",
     "until_before", "was_open",
 }
 
@@ -200,7 +200,7 @@ def check_login_messages():
         if what == "S1":
             made = b"secchat\x01" + case["nonce_relay"] + v8(case["suites"])
             check(what, made + v16(case["certificate"]) + v16(case["crl"]), case["s1"])
-        elif what == "S2":
+        elif what in ("S2", "S2 with a delegation"):
             made = u(1, case["role"]) + case["nonce_relay"] + u(1, case["suite"]) + v16(case["e"])
             made += case["nonce_user"] + name(case["name"]) + v16(case["delegation"])
             check(what, made, case["s2_without_signature"])
@@ -324,6 +324,56 @@ def check_login():
         check("keys", start, keys[f"{whose}_start"])
         record = of[f"first record of the {whose}"]
         check("record", Direction(chain, start, 65536).seal(record["plaintext"]), record["record"])
+
+
+def check_delegation():
+    of = {case["case"]: case for case in blocks("delegation")}
+    who, s1, delegation, s2 = (of[case] for case in ("who", "S1", "delegation", "S2"))
+    made = b"secchat\x01" + s1["nonce_relay"] + v8(s1["suites"]) + v16(who["certificate"]) + v16(who["crl"])
+    check("S1", made, s1["s1"])
+
+    made = v16(spki(delegation["seed_D"])) + u(8, delegation["not_after"])
+    check("delegation", made, delegation["delegation_without_signature"])
+    check("delegation", th(name(who["name_user"]) + made), delegation["th_delegation"])
+    signature = sign(who["seed_user"], "secchat 1 delegate", delegation["th_delegation"])
+    check("delegation", made + v16(signature), delegation["delegation"])
+
+    nonce_user, seed, scalar = split(s2["entropy_client"], 16, 64, 32)
+    mlkem, x25519 = MLKEM768PrivateKey.from_seed_bytes(seed), X25519PrivateKey.from_private_bytes(scalar)
+    e = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
+    made = u(1, s2["role"]) + s1["nonce_relay"] + u(1, s2["suite"]) + v16(e) + nonce_user
+    made += name(who["name_user"]) + v16(delegation["delegation"])
+    check("S2", made, s2["s2_without_signature"])
+    check("S2", th(s1["s1"], made), s2["th_s2"])
+    check("S2", made + v16(sign(delegation["seed_D"], "secchat 1 S2", s2["th_s2"])), s2["s2"])
+
+    for case in of.values():
+        if "judged" in case:
+            stands = judge_s2(who, s1, case["s2"], case["now"])
+            check(case["case"], stands, case["judged"] == "logged in")
+
+
+def judge_s2(who, s1, s2, now):
+    """Whether the relay that sent this S1 lets the user of seed_user in."""
+    user = load_der_public_key(spki(who["seed_user"]))
+    unsigned, signature = s2[:-66], s2[-64:]
+    e_bytes = int.from_bytes(s2[18:20], "big")
+    rest = unsigned[20 + e_bytes + 16 :]
+    user_name, rest = rest[: 1 + rest[0]], rest[1 + rest[0] :]
+    delegation = rest[2:]
+    signer = user
+    try:
+        assert s2[1:17] == s1["nonce_relay"] and user_name == name(who["name_user"])
+        if delegation:
+            assert len(delegation) == 2 + 44 + 8 + 2 + 64
+            not_after = int.from_bytes(delegation[46:54], "big")
+            assert now < not_after <= now + 7 * 86400
+            user.verify(delegation[56:], b"secchat 1 delegate\0" + th(user_name + delegation[:54]))
+            signer = load_der_public_key(delegation[2:46])
+        signer.verify(signature, b"secchat 1 S2\0" + th(s1["s1"], unsigned))
+        return True
+    except (AssertionError, InvalidSignature):
+        return False
 
 
 def check_certificates():
@@ -607,7 +657,7 @@ def check_safety_numbers():
 
 if __name__ == "__main__":
     for each in (
-        check_frames, check_kdf, check_records, check_suites, check_ml_kem, check_certificates, check_login,
+        check_frames, check_kdf, check_records, check_suites, check_ml_kem, check_certificates, check_login, check_delegation,
         check_login_messages, check_link_messages, check_requests, check_key_establishment, check_suite_1,
         check_chat_records, check_safety_numbers,
     ):

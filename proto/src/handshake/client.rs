@@ -6,10 +6,11 @@ use crate::crypto::kdf::extract;
 use crate::crypto::kem::{EphemeralKey, ReadyRsaKey, Suite, Suites};
 use crate::crypto::signature::{PublicKey, SigningKey};
 use crate::error::{Malformed, Rule};
+use crate::handshake::delegation::DelegatedKey;
 use crate::limits::{MAX_LOGIN_BYTES, MAX_S1_BYTES};
 use crate::record::{Session, Speaker};
 use crate::transcript::{Transcript, without_signature};
-use crate::wire::login::{OrReject, Role, S1, S2, S3};
+use crate::wire::login::{Delegation, OrReject, Role, S1, S2, S3};
 use crate::{Error, UserName};
 
 /// S1 was read and its certificate stands.
@@ -78,13 +79,37 @@ impl RelayVerified {
         &self.certificate
     }
 
-    /// Makes S2's body. Takes 16 bytes of entropy for the handshake nonce, then what the suite's key takes.
+    /// Makes S2's body, signed by the identity key. Takes 16 bytes of entropy for the handshake nonce, then what the suite's key takes.
     ///
     /// # Errors
     /// [`Error::Crypto`].
     pub fn send_s2(
         self,
         (user_name, key): (&UserName, &SigningKey),
+        role: Role,
+        ready: Option<ReadyRsaKey>,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(ExpectS3, Vec<u8>), Error> {
+        self.make_s2((user_name, key, None), role, ready, entropy)
+    }
+
+    /// Makes S2's body, signed by a key that the identity key has delegated to; else as [`Self::send_s2`].
+    ///
+    /// # Errors
+    /// [`Error::Crypto`].
+    pub fn send_delegated_s2(
+        self,
+        (user_name, DelegatedKey { key, delegation }): (&UserName, &DelegatedKey),
+        role: Role,
+        ready: Option<ReadyRsaKey>,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(ExpectS3, Vec<u8>), Error> {
+        self.make_s2((user_name, key, Some(delegation.clone())), role, ready, entropy)
+    }
+
+    fn make_s2(
+        self,
+        (user_name, key, delegation): (&UserName, &SigningKey, Option<Delegation>),
         role: Role,
         ready: Option<ReadyRsaKey>,
         entropy: &mut dyn Entropy,
@@ -99,7 +124,7 @@ impl RelayVerified {
             ephemeral_key: ephemeral.public_key().to_vec(),
             nonce_user,
             user_name: user_name.clone(),
-            delegation: Vec::new(),
+            delegation,
             signature: Vec::new(),
         };
         let signed = self.transcript.clone().with(&s2.encode_unsigned()).hash();

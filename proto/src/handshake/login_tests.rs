@@ -21,13 +21,13 @@ use crate::{Error, UserName};
 
 const SIGNATURE: Error = Error::PeerMisbehaved(Rule::Signature);
 
-struct World {
-    anchors: TrustAnchors,
-    certificate: Vec<u8>,
-    crl: Vec<u8>,
-    relay_key: SigningKey,
-    alice: SigningKey,
-    throw_away: ThrowAwayKeys,
+pub(super) struct World {
+    pub(super) anchors: TrustAnchors,
+    pub(super) certificate: Vec<u8>,
+    pub(super) crl: Vec<u8>,
+    pub(super) relay_key: SigningKey,
+    pub(super) alice: SigningKey,
+    pub(super) throw_away: ThrowAwayKeys,
 }
 
 /// The same bytes at every turn, so that a message can be made again.
@@ -42,11 +42,11 @@ impl Entropy for Fixed {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with_keys(ed25519(), ed25519())
     }
 
-    fn with_keys(relay_key: SigningKey, alice: SigningKey) -> Self {
+    pub(super) fn with_keys(relay_key: SigningKey, alice: SigningKey) -> Self {
         let ca = TestCa::new("CA");
         let certificate = ca.issue(&|builder| builder.set_pubkey(relay_key.as_pkey()).unwrap());
         let throw_away = ThrowAwayKeys::make(&mut OsEntropy).unwrap();
@@ -73,8 +73,8 @@ impl World {
     }
 
     /// What the relay makes of an S2, for a registered alice.
-    fn answer(&self, expect_s2: ExpectS2, s2: &[u8]) -> Result<(Session, Vec<u8>), Error> {
-        let claim = expect_s2.read_s2(s2)?;
+    pub(super) fn answer(&self, expect_s2: ExpectS2, s2: &[u8]) -> Result<(Session, Vec<u8>), Error> {
+        let claim = expect_s2.read_s2(s2, NOW)?;
         let registered = (claim.user_name().as_str() == "alice").then(|| self.alice.public_key());
         claim.authenticate(registered, &self.relay_key, &self.throw_away, &mut OsEntropy)
     }
@@ -87,19 +87,19 @@ impl World {
     }
 }
 
-fn ed25519() -> SigningKey {
+pub(super) fn ed25519() -> SigningKey {
     SigningKey::generate_ed25519(&mut OsEntropy).unwrap()
 }
 
-fn rsa() -> SigningKey {
+pub(super) fn rsa() -> SigningKey {
     SigningKey::from_pkey(PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap()).unwrap()
 }
 
-fn name(text: &str) -> UserName {
+pub(super) fn name(text: &str) -> UserName {
     text.parse().unwrap()
 }
 
-fn session(read: Result<OrReject<Session>, Error>) -> Result<Session, Error> {
+pub(super) fn session(read: Result<OrReject<Session>, Error>) -> Result<Session, Error> {
     match read? {
         OrReject::Message(session) => Ok(session),
         OrReject::Reject(reason) => panic!("{reason:?}"),
@@ -107,7 +107,7 @@ fn session(read: Result<OrReject<Session>, Error>) -> Result<Session, Error> {
 }
 
 /// Each message that differs from `good` in one bit.
-fn flips(good: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
+pub(super) fn flips(good: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
     (0..good.len() * 8).map(|bit| {
         let mut flipped = good.to_vec();
         flipped[bit / 8] ^= 1 << (bit % 8);
@@ -120,7 +120,7 @@ fn cuts(good: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..good.len()).map(|end| good[..end].to_vec()).chain([[good, &[0]].concat()])
 }
 
-fn talk(near: &mut Session, far: &mut Session) {
+pub(super) fn talk(near: &mut Session, far: &mut Session) {
     for text in [&b"one"[..], b"two"] {
         let (mut record, mut plaintext) = (Vec::new(), Vec::new());
         near.sealer.seal(text, &mut record).unwrap();
@@ -240,7 +240,7 @@ fn nothing_in_s2_can_be_swapped() {
     let good = S2::decode(&s2).unwrap();
     let other_key = crate::crypto::kem::EphemeralKey::make(good.suite, None, &mut OsEntropy).unwrap();
     let suite = S2 { suite: Suite::Rsa3072, ..good.clone() };
-    let other_suite = expect_s2.clone().read_s2(&suite.encode()).err();
+    let other_suite = expect_s2.clone().read_s2(&suite.encode(), NOW).err();
     assert_eq!(other_suite, Some(Error::Malformed(Malformed::Key)), "suite");
     for (what, swapped) in [
         ("suite and key", S2 { ephemeral_key: public_rsa(3072, 65_537), ..suite }),
@@ -249,7 +249,7 @@ fn nothing_in_s2_can_be_swapped() {
         ("nonce", S2 { nonce_user: [0; 16], ..good.clone() }),
         ("name", S2 { user_name: name("bob"), ..good }),
     ] {
-        let claim = expect_s2.clone().read_s2(&swapped.encode()).unwrap();
+        let claim = expect_s2.clone().read_s2(&swapped.encode(), NOW).unwrap();
         // Even where bob is registered with alice's key.
         let alice = Some(world.alice.public_key());
         let read = claim.authenticate(alice, &world.relay_key, &world.throw_away, &mut OsEntropy);
@@ -279,7 +279,7 @@ fn a_suite_must_be_permitted_at_both_ends() {
     assert_eq!(none.err(), Some(Error::PeerMisbehaved(Rule::Suite)));
     let (only_rsa, _) = send_s1(&rsa, &world.certificate, &world.crl, &mut Fixed(1)).unwrap();
     let (_, _, s2) = world.until_s2();
-    assert_eq!(only_rsa.read_s2(&s2).err(), Some(Error::PeerMisbehaved(Rule::Suite)));
+    assert_eq!(only_rsa.read_s2(&s2, NOW).err(), Some(Error::PeerMisbehaved(Rule::Suite)));
 }
 
 #[test]
@@ -288,11 +288,11 @@ fn messages_are_not_reflected() {
     let (expect_s2, expect_s3, s2) = world.until_s2();
     let (_, s3) = world.answer(expect_s2.clone(), &s2).unwrap();
     assert!(expect_s3.read_s3(&s2).is_err());
-    assert!(expect_s2.clone().read_s2(&s3).is_err());
+    assert!(expect_s2.clone().read_s2(&s3, NOW).is_err());
     // A user whose key is the certificate's: the labels keep the two signatures apart.
     let OrReject::Message(answer) = S3::decode(&s3).unwrap() else { panic!() };
     let borrowed = S2 { signature: answer.signature, ..S2::decode(&s2).unwrap() };
-    let claim = expect_s2.read_s2(&borrowed.encode()).unwrap();
+    let claim = expect_s2.read_s2(&borrowed.encode(), NOW).unwrap();
     let key = Some(world.relay_key.public_key());
     let read = claim.authenticate(key, &world.relay_key, &world.throw_away, &mut OsEntropy);
     assert_eq!(read.err(), Some(SIGNATURE));
@@ -331,7 +331,7 @@ fn hostile_ephemeral_keys_are_refused_after_the_signature() {
 fn cost(world: &World, signature: &[u8], registered: Option<&PublicKey>) -> (Option<Error>, Vec<KeyKind>) {
     let (expect_s2, _, s2) = world.until_s2();
     let s2 = S2 { signature: signature.to_vec(), ..S2::decode(&s2).unwrap() };
-    let claim = expect_s2.read_s2(&s2.encode()).unwrap();
+    let claim = expect_s2.read_s2(&s2.encode(), NOW).unwrap();
     VERIFICATIONS.take();
     let read = claim.authenticate(registered, &world.relay_key, &world.throw_away, &mut OsEntropy);
     (read.err(), VERIFICATIONS.take())
@@ -360,7 +360,7 @@ fn an_unknown_name_costs_what_a_bad_signature_does() {
 fn a_throw_away_key_logs_nobody_in() {
     let world = World::new();
     let (expect_s2, _, s2) = world.until_s2();
-    let good = expect_s2.read_s2(&s2).unwrap();
+    let good = expect_s2.read_s2(&s2, NOW).unwrap();
     // A valid signature, but the name is not on the list.
     let read = good.authenticate(None, &world.relay_key, &world.throw_away, &mut OsEntropy);
     assert_eq!(read.err(), Some(SIGNATURE));
@@ -384,7 +384,7 @@ fn messages_above_their_limit_are_not_read() {
     let read = read_s1(&[0; 16_385], &world.anchors, &Suites::for_link(), NOW);
     assert_eq!(read.err(), too_long);
     let (expect_s2, expect_s3, _) = world.until_s2();
-    assert_eq!(expect_s2.read_s2(&[0; 4_097]).err(), too_long);
+    assert_eq!(expect_s2.read_s2(&[0; 4_097], NOW).err(), too_long);
     assert_eq!(expect_s3.read_s3(&[0; 4_097]).err(), too_long);
     let sent = send_s1(&Suites::for_link(), &[0; 16_384], &[], &mut OsEntropy);
     assert_eq!(sent.err(), too_long);

@@ -1,9 +1,12 @@
 //! Handshakes as typestates: a step consumes its state, so a failed one leaves nothing to misuse.
 //!
 //! [`client`] and [`relay`] are the two ends of a login (S1–S3, PROTOCOL.md §3), [`initiator`] and [`responder`]
-//! of a key establishment between peers (M1–M3, §7).
+//! of a key establishment between peers (M1–M3, §7). [`delegation`] has the key that logs in for a locked user.
 
 pub mod client;
+pub mod delegation;
+#[cfg(test)]
+mod delegation_tests;
 pub mod initiator;
 #[cfg(test)]
 mod login_tests;

@@ -6,6 +6,7 @@ use crate::crypto::kem::{HYBRID_KEY_BYTES, RSA_KEY_BYTES, Suite, Suites, encapsu
 use crate::crypto::signature::{PublicKey, SigningKey};
 use crate::error::{Malformed, Rule};
 use crate::handshake::client::{S2_LABEL, S3_LABEL};
+use crate::handshake::delegation::DELEGATE_LABEL;
 use crate::handshake::throw_away::ThrowAwayKeys;
 use crate::limits::{MAX_LOGIN_BYTES, MAX_S1_BYTES};
 use crate::record::{Session, Speaker};
@@ -62,12 +63,12 @@ pub fn send_s1(
 }
 
 impl ExpectS2 {
-    /// Reads S2, cheapest checks first: length, role, our nonce, suite, name.
+    /// Reads S2, cheapest checks first: length, role, our nonce, suite, name, the time of a delegation.
     ///
     /// # Errors
-    /// [`Error::Malformed`], `Rule::HandshakeNonce`, `Rule::Suite`, or `Rule::Signature` for one of a length that no permitted
-    /// key makes.
-    pub fn read_s2(self, body: &[u8]) -> Result<Claim, Error> {
+    /// [`Error::Malformed`], `Rule::HandshakeNonce`, `Rule::Suite`, `Rule::DelegationTime`, or `Rule::Signature` for one
+    /// of a length that no permitted key makes.
+    pub fn read_s2(self, body: &[u8], unix_now: u64) -> Result<Claim, Error> {
         if body.len() > MAX_LOGIN_BYTES {
             return Err(Error::Malformed(Malformed::TooLong));
         }
@@ -85,7 +86,10 @@ impl ExpectS2 {
         if s2.ephemeral_key.len() != key_bytes {
             return Err(Error::Malformed(Malformed::Key));
         }
-        if !ThrowAwayKeys::fits(&s2.signature) {
+        if let Some(delegation) = &s2.delegation {
+            delegation.check_time(unix_now)?;
+        }
+        if !ThrowAwayKeys::fits(s2.identity_signature()) {
             return Err(Error::PeerMisbehaved(Rule::Signature));
         }
         let signed = self.transcript.clone().with(without_signature(body, &s2.signature)).hash();
@@ -106,8 +110,15 @@ impl Claim {
         self.s2.role
     }
 
+    /// Until when a delegated key speaks for the user (Unix seconds); `None`: the identity key itself does.
+    #[must_use]
+    pub fn delegated_until(&self) -> Option<u64> {
+        self.s2.delegation.as_ref().map(|delegation| delegation.not_after)
+    }
+
     /// Checks the signature and makes S3's body. One verification is done whatever `registered` is: for an unknown
-    /// name (`None`), or a key that cannot have made such a signature, against a throw-away key that could.
+    /// name (`None`), or a key that cannot have made such a signature, against a throw-away key that could. A delegate's
+    /// comes after it, where the user has delegated.
     ///
     /// # Errors
     /// `Rule::Signature` for an unknown name as for a bad signature; `Malformed::Key` for a bad ephemeral key.
@@ -119,13 +130,23 @@ impl Claim {
         entropy: &mut dyn Entropy,
     ) -> Result<(Session, Vec<u8>), Error> {
         let Self { transcript, signed, s2 } = self;
-        let authentic = match registered.filter(|key| key.admits(&s2.signature)) {
-            Some(key) => key.verifies(S2_LABEL, &signed, &s2.signature),
+        let (label, hash) = match &s2.delegation {
+            Some(delegation) => (DELEGATE_LABEL, delegation.signed_hash(&s2.user_name)),
+            None => (S2_LABEL, signed),
+        };
+        let signature = s2.identity_signature();
+        let is_the_users = match registered.filter(|key| key.admits(signature)) {
+            Some(key) => key.verifies(label, &hash, signature),
             None => {
-                throw_away.verify_in_vain(S2_LABEL, &signed, &s2.signature);
+                throw_away.verify_in_vain(label, &hash, signature);
                 false
             }
         };
+        let is_delegates = || match &s2.delegation {
+            Some(delegation) => delegation.delegate.verifies(S2_LABEL, &signed, &s2.signature),
+            None => true,
+        };
+        let authentic = is_the_users && is_delegates();
         if !authentic {
             return Err(Error::PeerMisbehaved(Rule::Signature));
         }
@@ -136,5 +157,12 @@ impl Claim {
         let body = s3.encode();
         let prk = extract(&transcript.with(&body).hash(), &[secret.expose()])?;
         Ok((Session::derive(&prk, Speaker::Relay)?, body))
+    }
+}
+
+impl S2 {
+    /// The signature that the user's own key made.
+    fn identity_signature(&self) -> &[u8] {
+        self.delegation.as_ref().map_or(&self.signature, |delegation| &delegation.signature)
     }
 }

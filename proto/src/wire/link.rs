@@ -194,3 +194,18 @@ pub enum LinkMessage {
     /// 8.
     Logout(LogoutReason),
 }
+
+impl LinkMessage {
+    /// Whether a client may say it whose key is a delegated one (PROTOCOL.md 3.21): nothing that reaches another user.
+    #[must_use]
+    pub fn is_permitted_to_delegates(&self) -> bool {
+        matches!(
+            self,
+            Self::Refresh { .. }
+                | Self::Acknowledgment { .. }
+                | Self::Ping(_)
+                | Self::Pong(_)
+                | Self::Logout(_)
+        )
+    }
+}

@@ -1,6 +1,7 @@
 //! S1, S2, S3 and Reject (PROTOCOL.md §3).
 
 use crate::crypto::kem::Suite;
+use crate::crypto::signature::{KeyKind, PublicKey};
 use crate::error::{Malformed, Rule};
 use crate::wire::reader::Reader;
 use crate::wire::writer::Writer;
@@ -58,9 +59,20 @@ pub struct S2 {
     pub nonce_user: [u8; 16],
     /// Who.
     pub user_name: UserName,
-    /// Delegation; empty in this version of the code.
-    pub delegation: Vec<u8>,
-    /// Over everything so far.
+    /// Who signs in the identity key's place, by its word; `None` (empty): nobody.
+    pub delegation: Option<Delegation>,
+    /// Over everything so far; the delegate's, where there is one.
+    pub signature: Vec<u8>,
+}
+
+/// The identity key's word that another key may log in for the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegation {
+    /// The other key: an Ed25519 one.
+    pub delegate: PublicKey,
+    /// When it ends: Unix seconds.
+    pub not_after: u64,
+    /// The identity key's.
     pub signature: Vec<u8>,
 }
 
@@ -145,11 +157,11 @@ impl S2 {
             .v16(&self.ephemeral_key)
             .bytes(&self.nonce_user)
             .user_name(&self.user_name)
-            .v16(&self.delegation);
+            .v16(&self.delegation.as_ref().map(Delegation::encode).unwrap_or_default());
         out
     }
 
-    /// Decodes the message. A delegation that is not empty is malformed: this version of the software knows none.
+    /// Decodes the message.
     ///
     /// # Errors
     /// [`Error::Malformed`].
@@ -162,14 +174,45 @@ impl S2 {
             ephemeral_key: reader.v16()?.to_vec(),
             nonce_user: reader.array()?,
             user_name: reader.user_name()?,
-            delegation: reader.v16()?.to_vec(),
+            delegation: Some(reader.v16()?)
+                .filter(|bytes| !bytes.is_empty())
+                .map(Delegation::decode)
+                .transpose()?,
             signature: reader.signature()?,
         };
         reader.finish()?;
-        if message.delegation.is_empty() {
-            Ok(message)
-        } else {
-            Err(Error::Malformed(Malformed::UnknownValue))
+        Ok(message)
+    }
+}
+
+impl Delegation {
+    /// Encodes the field.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = self.encode_unsigned();
+        Writer::new(&mut out).v16(&self.signature);
+        out
+    }
+
+    /// Encodes the field up to its signature.
+    #[must_use]
+    pub fn encode_unsigned(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        Writer::new(&mut out).v16(self.delegate.as_der()).u64(self.not_after);
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let mut reader = Reader::new(bytes);
+        let delegation = Self {
+            delegate: PublicKey::from_der(reader.v16()?)?,
+            not_after: reader.u64()?,
+            signature: reader.signature()?,
+        };
+        reader.finish()?;
+        match delegation.delegate.kind() {
+            KeyKind::Ed25519 => Ok(delegation),
+            KeyKind::Rsa { .. } => Err(Error::Malformed(Malformed::Key)),
         }
     }
 }
@@ -238,10 +281,14 @@ const REJECT: u8 = 0xFF;
 
 #[cfg(test)]
 mod tests {
-    use super::{OrReject, Role, S1, S2, S3};
+    use super::{Delegation, OrReject, Role, S1, S2, S3};
     use crate::Error;
+    use crate::crypto::entropy::OsEntropy;
     use crate::crypto::kem::Suite;
+    use crate::crypto::signature::tests::public_rsa;
+    use crate::crypto::signature::{PublicKey, SigningKey};
     use crate::error::{Malformed, Rule};
+    use crate::wire::writer::Writer;
 
     fn s1_with(suites: &[u8]) -> Vec<u8> {
         let length = u8::try_from(suites.len()).unwrap();
@@ -256,7 +303,7 @@ mod tests {
             ephemeral_key: vec![2; 1216],
             nonce_user: [3; 16],
             user_name: "alice".parse().unwrap(),
-            delegation: Vec::new(),
+            delegation: None,
             signature: vec![4; 64],
         }
     }
@@ -302,10 +349,39 @@ mod tests {
         assert_eq!(with(17, 3), Some(Error::Malformed(Malformed::UnknownValue)), "suite");
         assert_eq!(with(18, 0xff), Some(Error::Malformed(Malformed::Truncated)), "length of the key");
         assert_eq!(with(18 + 2 + 1216 + 16 + 1, b'A'), Some(Error::Malformed(Malformed::UserName)));
-        let delegated = S2 { delegation: vec![1], ..s2() }.encode();
-        assert_eq!(S2::decode(&delegated), Err(Error::Malformed(Malformed::UnknownValue)), "delegation");
         let long = S2 { signature: vec![4; 513], ..s2() }.encode();
         assert_eq!(S2::decode(&long), Err(Error::Malformed(Malformed::TooLong)), "signature");
+    }
+
+    fn delegation() -> Delegation {
+        let delegate = SigningKey::generate_ed25519(&mut OsEntropy).unwrap().public_key().clone();
+        Delegation { delegate, not_after: 5, signature: vec![6; 64] }
+    }
+
+    #[test]
+    fn a_delegation_is_read_whole_or_not_at_all() {
+        let with = |field: &[u8]| {
+            let mut bytes = s2().encode_unsigned();
+            bytes.truncate(bytes.len() - 2);
+            Writer::new(&mut bytes).v16(field).v16(&[4; 64]);
+            S2::decode(&bytes)
+        };
+        let good = delegation();
+        assert_eq!(with(&good.encode()), Ok(S2 { delegation: Some(good.clone()), ..s2() }));
+        assert_eq!(with(&[]), Ok(s2()), "an empty field is none");
+        for end in 1..good.encode().len() {
+            assert_eq!(with(&good.encode()[..end]), Err(Error::Malformed(Malformed::Truncated)), "{end}");
+        }
+        let longer = [good.encode(), vec![0]].concat();
+        assert_eq!(with(&longer), Err(Error::Malformed(Malformed::TrailingBytes)));
+        let long = Delegation { signature: vec![6; 513], ..good.clone() }.encode();
+        assert_eq!(with(&long), Err(Error::Malformed(Malformed::TooLong)));
+        let rsa = PublicKey::from_der(&public_rsa(2048, 65_537)).unwrap();
+        let rsa = Delegation { delegate: rsa, ..good.clone() }.encode();
+        assert_eq!(with(&rsa), Err(Error::Malformed(Malformed::Key)), "no other kind than Ed25519");
+        let mut x25519 = good.encode();
+        x25519[2 + 8] = 0x6e;
+        assert_eq!(with(&x25519), Err(Error::Malformed(Malformed::Key)), "nor X25519");
     }
 
     #[test]
@@ -320,7 +396,9 @@ mod tests {
     fn s2_fits_its_frame_with_the_longest_key_and_signature() {
         let longest = S2 {
             suite: Suite::Rsa3072,
+            ephemeral_key: vec![2; 1216],
             user_name: "x".repeat(32).parse().unwrap(),
+            delegation: Some(Delegation { signature: vec![6; 512], ..delegation() }),
             signature: vec![0; 512],
             ..s2()
         };

@@ -49,7 +49,7 @@ fn login() {
     assert_eq!(message.signature, alice.key.sign("secchat 1 S2", &th_s2).unwrap());
 
     let entropy = bytes_of("secchat test login relay", 64);
-    let claim = expect_s2.read_s2(&s2).unwrap();
+    let claim = expect_s2.read_s2(&s2, NOW).unwrap();
     let (at_relay, s3) = claim
         .authenticate(
             Some(alice.key.public_key()),

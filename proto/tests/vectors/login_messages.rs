@@ -1,8 +1,9 @@
 //! S1, S2, S3 and Reject as bytes (PROTOCOL.md §3); how they hang together is in `login.txt`.
 
 use secchat_proto::crypto::kem::Suite;
-use secchat_proto::wire::login::{OrReject, RejectReason, Role, S1, S2, S3};
+use secchat_proto::wire::login::{Delegation, OrReject, RejectReason, Role, S1, S2, S3};
 
+use crate::people::Person;
 use crate::vector_file::{VectorFile, bytes_of};
 
 const ABOUT: &str =
@@ -26,7 +27,15 @@ fn login_messages() {
     file.bytes("e", &s2.ephemeral_key).bytes("nonce_user", s2.nonce_user);
     file.text("name", s2.user_name.as_str()).bytes("delegation", []).bytes("signature", &s2.signature);
     file.bytes("s2_without_signature", s2.encode_unsigned()).bytes("s2", s2.encode());
-    assert_eq!(S2::decode(&s2.encode()), Ok(s2));
+    assert_eq!(S2::decode(&s2.encode()).as_ref(), Ok(&s2));
+
+    let delegated = S2 { delegation: Some(delegation()), ..s2.clone() };
+    file.begin("S2 with a delegation").number("role", 1).bytes("nonce_relay", delegated.nonce_relay);
+    file.number("suite", 2).bytes("e", &delegated.ephemeral_key).bytes("nonce_user", delegated.nonce_user);
+    file.text("name", delegated.user_name.as_str()).bytes("delegation", delegation().encode());
+    file.bytes("signature", &delegated.signature).bytes("s2_without_signature", delegated.encode_unsigned());
+    file.bytes("s2", delegated.encode());
+    assert_eq!(S2::decode(&delegated.encode()), Ok(delegated));
 
     file.begin("S3").bytes("nonce_user", s3.nonce_user).bytes("c", &s3.sealed);
     file.bytes("signature", &s3.signature).bytes("s3_without_signature", s3.encode_unsigned());
@@ -68,7 +77,19 @@ fn write_refused(file: &mut VectorFile) {
     refuse("S1 with a byte too many", "S1", [s1().encode(), vec![0]].concat());
     refuse("S2 with role 2", "S2", changed(s2().encode(), 0, 2));
     refuse("S2 with suite 3", "S2", changed(s2().encode(), 17, 3));
-    refuse("S2 with a delegation", "S2", S2 { delegation: vec![7], ..s2() }.encode());
+    let delegated = s2_with(&delegation().encode());
+    assert_eq!(S2::decode(&delegated).unwrap().delegation, Some(delegation()));
+    let cut = delegation().encode()[..60].to_vec();
+    refuse("S2 with a delegation cut short", "S2", s2_with(&cut));
+    refuse(
+        "S2 with a byte too many in the delegation",
+        "S2",
+        s2_with(&[delegation().encode(), vec![0]].concat()),
+    );
+    refuse("S2 with a delegation to an X25519 key", "S2", s2_with(&changed(delegation().encode(), 10, 0x6e)));
+    refuse("S2 with a delegation whose signature is too long", "S2", {
+        s2_with(&Delegation { signature: vec![9; 513], ..delegation() }.encode())
+    });
     refuse("S2 with a byte too many", "S2", [s2().encode(), vec![0]].concat());
     refuse("S3 of version 2", "S3", changed(s3().encode(), 0, 2));
     refuse("S3 cut short", "S3", s3().encode()[..80].to_vec());
@@ -94,8 +115,27 @@ fn s2() -> S2 {
         ephemeral_key: bytes_of("secchat test E", 33),
         nonce_user: bytes_of("secchat test nonce_user", 16).try_into().unwrap(),
         user_name: "alice".parse().unwrap(),
-        delegation: Vec::new(),
+        delegation: None,
         signature: bytes_of("secchat test signature of S2", 64),
+    }
+}
+
+/// S2 with these bytes for its delegation.
+fn s2_with(delegation: &[u8]) -> Vec<u8> {
+    let mut bytes = s2().encode_unsigned();
+    bytes.truncate(bytes.len() - 2);
+    for field in [delegation, &s2().signature] {
+        bytes.extend(u16::try_from(field.len()).unwrap().to_be_bytes());
+        bytes.extend(field);
+    }
+    bytes
+}
+
+fn delegation() -> Delegation {
+    Delegation {
+        delegate: Person::new("delegate").key.public_key().clone(),
+        not_after: 1_795_651_200,
+        signature: bytes_of("secchat test signature of the delegation", 64),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod certificate;
 mod chat_record;
+mod delegation;
 mod frame;
 mod kdf;
 mod key_establishment;

@@ -63,7 +63,7 @@ fn write_login(file: &mut VectorFile) {
     file.begin("S2").number("role", 0).number("suite", 1).bytes("nonce_user", &nonce_user);
     file.bytes("e", &message.ephemeral_key).bytes("s2_without_signature", message.encode_unsigned());
     file.bytes("th_s2", th_s2).bytes("s2_signature", &message.signature).bytes("s2", &s2);
-    assert_eq!(expect_s2.read_s2(&s2).unwrap().user_name(), &alice.name);
+    assert_eq!(expect_s2.read_s2(&s2, NOW).unwrap().user_name(), &alice.name);
 
     let mut message = S3 { nonce_user: message.nonce_user, sealed: c, signature: Vec::new() };
     let th_s3 = transcript_hash(&[&s1, &s2, &message.encode_unsigned()]);

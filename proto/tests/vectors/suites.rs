@@ -20,7 +20,7 @@ fn suites() {
     let mut file = VectorFile::new("suites", ABOUT);
     let alice = Person::new("alice");
     let th: [u8; 32] = bytes_of("secchat test th", 32).try_into().unwrap();
-    for label in ["S2", "S3", "RTT", "M2", "M3"].map(|message| format!("secchat 1 {message}")) {
+    for label in ["S2", "S3", "RTT", "M2", "M3", "delegate"].map(|message| format!("secchat 1 {message}")) {
         let signature = alice.key.sign(&label, &th).unwrap();
         file.begin(&format!("Ed25519, {label}")).bytes("seed", &alice.seed);
         file.bytes("spki", alice.key.public_key().as_der()).text("label", &label).bytes("th", th);

@@ -5,13 +5,14 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use secchat_proto::UserName;
 use secchat_proto::crypto::kem::Suite;
+use secchat_proto::crypto::signature::PublicKey;
 use secchat_proto::limits::{MAX_REQUEST_LIFETIME_SECONDS, MAX_TEXT_BYTES};
 use secchat_proto::wire::chat_record::{ChatMessage, EndReason};
 use secchat_proto::wire::key_establishment::{M1, M2, M3};
 use secchat_proto::wire::link::{
     Answer, BadReason, ChatId, Direction, LinkMessage, ListPart, LogoutReason, Step,
 };
-use secchat_proto::wire::login::{Role, S1, S2, S3};
+use secchat_proto::wire::login::{Delegation, Role, S1, S2, S3};
 use secchat_proto::wire::request::{RequestToTalk, Terms};
 
 pub(crate) fn user_name() -> impl Strategy<Value = UserName> {
@@ -76,16 +77,26 @@ pub(crate) fn s1() -> impl Strategy<Value = S1> {
     })
 }
 
+/// Any 32 bytes are an Ed25519 key as far as its encoding goes.
+fn delegation() -> impl Strategy<Value = Delegation> {
+    (token::<32>(), any::<u64>(), signature()).prop_map(|(raw, not_after, signature)| {
+        let spki =
+            [&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00][..], &raw].concat();
+        Delegation { delegate: PublicKey::from_der(&spki).unwrap(), not_after, signature }
+    })
+}
+
 pub(crate) fn s2() -> impl Strategy<Value = S2> {
-    (role(), token(), suite(), opaque(), token(), user_name(), signature()).prop_map(
-        |(role, nonce_relay, suite, ephemeral_key, nonce_user, user_name, signature)| S2 {
+    let delegation = proptest::option::of(delegation());
+    (role(), token(), suite(), opaque(), token(), user_name(), delegation, signature()).prop_map(
+        |(role, nonce_relay, suite, ephemeral_key, nonce_user, user_name, delegation, signature)| S2 {
             role,
             nonce_relay,
             suite,
             ephemeral_key,
             nonce_user,
             user_name,
-            delegation: Vec::new(),
+            delegation,
             signature,
         },
     )

@@ -127,6 +127,8 @@ pub struct Session {
     pub is_available: bool,
     /// Whether it is told of the list's changes.
     pub watches: bool,
+    /// Until when a delegated key holds it for a locked user, in Unix seconds; none: the user's own key does.
+    pub delegated_until: Option<u64>,
     /// Whom it is paired with, once for each chat.
     pub chats: Vec<String>,
     /// Lists of the last minute that count against its bound.

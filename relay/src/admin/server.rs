@@ -161,12 +161,14 @@ async fn ask<Q, A>(
 
 impl Session {
     fn of(held: SessionHeld, link: Option<(std::net::SocketAddr, u64)>) -> Self {
-        let SessionHeld { id: _, role, watch, refreshes, owed_list, pairs, own, forwarded } = held;
+        let SessionHeld { id: _, role, watch, delegated_until, refreshes, owed_list, pairs, own, forwarded } =
+            held;
         Self {
             address: link.map(|(address, _)| address),
             since: link.map(|(_, since)| since),
             is_available: role == Role::Receiver,
             watches: watch,
+            delegated_until,
             chats: pairs.iter().map(ToString::to_string).collect(),
             lists_counted: refreshes,
             owed_list,

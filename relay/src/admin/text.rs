@@ -126,6 +126,7 @@ fn session_rows(session: &Session, now: u64, row: &mut impl FnMut(&str, String))
         since,
         is_available,
         watches,
+        delegated_until,
         chats,
         lists_counted,
         owed_list,
@@ -135,6 +136,9 @@ fn session_rows(session: &Session, now: u64, row: &mut impl FnMut(&str, String))
     let address = address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
     let since = since.map_or_else(String::new, |since| format!(", for {}", span(now.saturating_sub(since))));
     row("session", format!("from {address}{since}"));
+    if let Some(until) = delegated_until {
+        row("key", format!("a delegated one, for {} more", span(until.saturating_sub(now))));
+    }
     row("role", if *is_available { "available" } else { "hidden" }.to_owned());
     let list = if *owed_list { "; one is to follow" } else { "" };
     let watches = if *watches { "watched, " } else { "" };

@@ -60,11 +60,12 @@ impl Traffic {
 }
 
 /// How a login can end.
-pub(crate) const LOGIN_RESULTS: [&str; 9] = [
+pub(crate) const LOGIN_RESULTS: [&str; 10] = [
     "accepted",
     "not_authenticated",
     "malformed",
     "busy",
+    "taken",
     "turned_away",
     "gave_way",
     "timed_out",

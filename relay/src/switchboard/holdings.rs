@@ -33,6 +33,8 @@ pub struct SessionHeld {
     pub role: Role,
     /// Whether it is told of the list's changes.
     pub watch: bool,
+    /// Until when a delegated key holds it, in Unix seconds; `None`: the user's own key does.
+    pub delegated_until: Option<u64>,
     /// Lists of it that count against its bound.
     pub refreshes: u32,
     /// A list is to follow.
@@ -105,7 +107,7 @@ impl Switchboard {
     /// All that is held on a user.
     #[must_use]
     pub fn holdings(&self, name: &UserName, now: Instant) -> Holdings {
-        // Who is listed is here; the queues and what was over a limit are counts; the last two are empty between inputs.
+        // Who is listed is here; when a delegate ends stands in its session; the queues and what was over a limit are counts; the last two are empty between inputs.
         let Self {
             limits,
             sessions,
@@ -114,6 +116,7 @@ impl Switchboard {
             offers,
             rates,
             changes,
+            delegates: _,
             queues: _,
             pairs: _,
             over_limits: _,
@@ -133,6 +136,7 @@ impl Switchboard {
             public_key: _,
             role,
             watch,
+            delegated,
             refreshes,
             owed_list,
             pairs,
@@ -147,6 +151,7 @@ impl Switchboard {
             id,
             role: *role,
             watch: *watch,
+            delegated_until: delegated.map(|(until, _)| until),
             refreshes: refreshes.missing(self.refresh_pace(), now),
             owed_list: *owed_list,
             pairs: pairs.values().filter_map(peer).collect(),

@@ -9,6 +9,7 @@
 //! - `presence`: the list, its changes, the role
 //! - `asking`: requests to talk and answers
 //! - `offers`: the book of offers that wait for their counterpart
+//! - [`delegates`]: links of delegated keys, which may hardly say anything
 //! - `pairs`: making, using and dissolving pairs
 //! - [`holdings`]: all that is held on one user, and how much there is
 //! - `queues`: what waits for the links, in all
@@ -16,6 +17,7 @@
 //! - [`name_list`]: lists of names on them
 
 mod asking;
+pub(crate) mod delegates;
 pub mod holdings;
 pub mod lane;
 pub mod name_list;
@@ -37,6 +39,8 @@ use secchat_proto::wire::login::Role;
 use crate::bucket::Bucket;
 use crate::limits::Limits;
 use asking::Rates;
+pub use delegates::Delegated;
+use delegates::Ends;
 use imbl::OrdSet;
 use lane::{Bound, Lane, Ticket};
 use name_list::NameList;
@@ -70,6 +74,8 @@ pub struct Login {
     pub role: Role,
     /// The first record, a Refresh: whether changes are wanted.
     pub watch: bool,
+    /// By a delegated key, and whose place that may take; `None`: by the user's own, which takes any.
+    pub delegated: Option<Delegated>,
 }
 
 /// What is to be done.
@@ -125,6 +131,7 @@ pub struct Switchboard {
     offers: Offers,
     rates: Rates,
     changes: Changes,
+    delegates: Ends,
     queues: Queues,
     /// How many pairs there are.
     pairs: usize,
@@ -142,6 +149,8 @@ struct Session {
     public_key: PublicKey,
     role: Role,
     watch: bool,
+    /// Its key is a delegated one: until when, as it was said and by the relay's own clock.
+    delegated: Option<(u64, Instant)>,
     refreshes: Bucket,
     /// A list was asked for too often: it leaves with the next changes.
     owed_list: bool,
@@ -174,6 +183,7 @@ impl Switchboard {
             offers: Offers::default(),
             rates: Rates::default(),
             changes: Changes::default(),
+            delegates: Ends::default(),
             queues: Queues::default(),
             pairs: 0,
             over_limits: BTreeMap::new(),
@@ -183,9 +193,14 @@ impl Switchboard {
     }
 
     /// Takes a user in: the list leaves for it, and the requests that wait for it. An older session of the same
-    /// user is replaced: its pairs and offers go with it, offers to that user stay.
+    /// user is replaced: its pairs and offers go with it, offers to that user stay. A delegated key replaces none that is
+    /// alive.
     pub fn handle_login(&mut self, login: Login, now: Moment) {
-        let Login { session, name, public_key, role, watch } = login;
+        let Login { session, name, public_key, role, watch, delegated } = login;
+        if self.is_taken(&name, delegated) {
+            let reason = LogoutReason::Replaced;
+            return self.commands.push_back(Command::Close { session, reason });
+        }
         if let Some(older) = self.online.get(&name).copied() {
             self.close(older, LogoutReason::Replaced, now);
         }
@@ -197,6 +212,8 @@ impl Switchboard {
             public_key,
             role,
             watch,
+            delegated: delegated
+                .map(|Delegated { until, .. }| (until, self.delegates.add(session, until, now))),
             refreshes: Bucket::full(now.instant),
             owed_list: false,
             pairs: BTreeMap::new(),
@@ -218,6 +235,9 @@ impl Switchboard {
 
     /// Deals with a message of `from`; one of an unknown (closed) session is dropped.
     pub fn handle_message(&mut self, from: SessionId, message: LinkMessage, now: Moment) {
+        if self.is_beyond_delegate(from, &message) {
+            return;
+        }
         match message {
             LinkMessage::Refresh { watch } => self.refresh(from, watch, now),
             LinkMessage::Presence { role } => self.change_role(from, role, now),
@@ -292,8 +312,9 @@ impl Switchboard {
         self.commands = commands;
     }
 
-    /// Sends the gathered changes of the list, when they are due.
+    /// Sends the gathered changes of the list, when they are due, and ends delegated sessions that are over.
     pub fn handle_timeout(&mut self, now: Moment) {
+        self.end_delegates(now);
         self.send_changes(now);
         self.close_too_slow(now);
     }
@@ -301,7 +322,7 @@ impl Switchboard {
     /// When [`Self::handle_timeout`] is due. Any input may change it.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.changes.due()
+        self.changes.due().into_iter().chain(self.delegates.next()).min()
     }
 
     /// The next thing to do; to be asked until `None` after each input.
@@ -385,6 +406,9 @@ impl Switchboard {
     fn leave(&mut self, session: SessionId, now: Moment) {
         let Some(gone) = self.sessions.remove(&session) else { return };
         self.online.remove(&gone.name);
+        if let Some((_, ends)) = gone.delegated {
+            self.delegates.remove(ends, session);
+        }
         self.offers.forget_maker(&gone.name);
         self.pairs = self.pairs.saturating_sub(gone.pairs.len());
         for (chat_id, end) in gone.pairs {

@@ -7,6 +7,7 @@ use secchat_proto::crypto::entropy::OsEntropy;
 use secchat_proto::crypto::kem::{ReadyRsaKey, Suites};
 use secchat_proto::crypto::signature::SigningKey;
 use secchat_proto::handshake::client::{ExpectS3, RelayVerified, read_s1};
+use secchat_proto::handshake::delegation::DelegatedKey;
 use secchat_proto::limits::MAX_FRAME_BYTES;
 use secchat_proto::record::Session;
 use secchat_proto::request::Proposal;
@@ -78,6 +79,21 @@ impl Stranger {
         expect
     }
 
+    /// Sends S2 for a name, signed by a key that was delegated to.
+    pub(crate) async fn prove_delegated(
+        &mut self,
+        relay: &TestRelay,
+        name: &str,
+        key: &DelegatedKey,
+        role: Role,
+    ) -> ExpectS3 {
+        let verified = self.read_s1(relay, &Suites::for_link()).await;
+        let name: UserName = name.parse().unwrap();
+        let (expect, s2) = verified.send_delegated_s2((&name, key), role, None, &mut OsEntropy).unwrap();
+        self.send(&s2).await;
+        expect
+    }
+
     /// The Reject that must come next, and then the end.
     pub(crate) async fn rejected(&mut self) -> RejectReason {
         let body = self.frame().await.expect("a Reject");
@@ -107,6 +123,20 @@ impl Client {
         let mut stranger = Stranger::connect(relay).await;
         let expect = stranger.prove(relay, name, &relay.keys[name], role).await;
         Self::finish(stranger, expect, name, &relay.keys[name]).await
+    }
+
+    /// Logs in by a key that the user's own has delegated to.
+    pub(crate) async fn login_delegated(
+        relay: &TestRelay,
+        name: &'static str,
+        key: &DelegatedKey,
+        role: Role,
+    ) -> Self {
+        let mut stranger = Stranger::connect(relay).await;
+        let expect = stranger.prove_delegated(relay, name, key, role).await;
+        let mut client = Self::finish(stranger, expect, name, &relay.keys[name]).await;
+        client.say(LinkMessage::Refresh { watch: false }).await;
+        client
     }
 
     /// Logs in over the report's suite.

@@ -7,11 +7,11 @@ use secchat_proto::crypto::kem::Suites;
 use secchat_proto::crypto::signature::SigningKey;
 use secchat_proto::limits::REJECT_DELAY;
 use secchat_proto::wire::link::{BadReason, LinkMessage, LogoutReason};
-use secchat_proto::wire::login::{OrReject, RejectReason, Role, S2};
+use secchat_proto::wire::login::{Delegation, OrReject, RejectReason, Role, S2};
 use secchat_relay::limits::Limits;
 use tokio::io::AsyncWriteExt;
 
-use crate::client::{Client, Stranger};
+use crate::client::{Client, Stranger, unix_now};
 use crate::relay::{TestRelay, within};
 
 fn impatient() -> Limits {
@@ -127,7 +127,7 @@ async fn a_swapped_field_of_s2_is_not_authenticated() {
         ("nonce of the relay", |s2| s2.nonce_relay[0] ^= 1, RejectReason::NotAuthenticated),
         ("nonce of the user", |s2| s2.nonce_user[0] ^= 1, RejectReason::NotAuthenticated),
         ("signature", |s2| s2.signature[63] ^= 1, RejectReason::NotAuthenticated),
-        ("delegation", |s2| s2.delegation = vec![1], RejectReason::Malformed),
+        ("delegation", |s2| s2.delegation = Some(unsigned_delegation()), RejectReason::NotAuthenticated),
     ];
     for (field, edit, reason) in edits {
         let mut stranger = Stranger::connect(&relay).await;
@@ -154,6 +154,11 @@ async fn a_replayed_s2_is_not_authenticated() {
     second.frame().await.expect("S1");
     second.send(&s2).await;
     assert_eq!(second.rejected().await, RejectReason::NotAuthenticated);
+}
+
+fn unsigned_delegation() -> Delegation {
+    let delegate = SigningKey::generate_ed25519(&mut OsEntropy).unwrap().public_key().clone();
+    Delegation { delegate, not_after: unix_now() + 60, signature: vec![0; 64] }
 }
 
 /// Bytes that no honest client sends after its login.

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod client;
+mod delegates;
 mod hostile;
 mod life;
 mod limits;

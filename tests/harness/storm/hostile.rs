@@ -66,7 +66,7 @@ async fn attempt(kind: usize, victim: &RawUser, public_key: &[u8]) -> Option<()>
                 ephemeral_key: public_key.to_vec(),
                 nonce_user: [7; 16],
                 user_name: victim.name.clone(),
-                delegation: Vec::new(),
+                delegation: None,
                 signature,
             };
             stream.write_all(&framed(&s2.encode())).await.ok()?;

@@ -3,6 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names the messages that it looks for")]
 
 mod asking;
+mod delegates;
 mod matrix;
 mod pairs;
 mod presence;
@@ -19,7 +20,7 @@ use secchat_proto::wire::login::Role;
 use secchat_proto::wire::request::{RequestToTalk, Terms};
 
 use super::lane::Ticket;
-use super::{Command, Login, Moment, SessionId, Switchboard};
+use super::{Command, Delegated, Login, Moment, SessionId, Switchboard};
 use crate::limits::Limits;
 
 /// A switchboard, a clock, and what is on its way to the links.
@@ -56,9 +57,19 @@ impl Bench {
     }
 
     fn login_watching(&mut self, name: &str, role: Role, watch: bool) -> SessionId {
+        self.login_by(name, role, watch, None)
+    }
+
+    /// A delegated key's login, for half an hour.
+    fn delegate(&mut self, name: &str, role: Role, replaces: Option<SessionId>) -> SessionId {
+        let until = self.now.unix + 1_800;
+        self.login_by(name, role, false, Some(Delegated { until, replaces }))
+    }
+
+    fn login_by(&mut self, name: &str, role: Role, watch: bool, delegated: Option<Delegated>) -> SessionId {
         self.last += 1;
         let session = SessionId(self.last);
-        let login = Login { session, name: user(name), public_key: self.key.clone(), role, watch };
+        let login = Login { session, name: user(name), public_key: self.key.clone(), role, watch, delegated };
         self.board.handle_login(login, self.now);
         session
     }
@@ -183,10 +194,10 @@ fn words(message: &LinkMessage) -> String {
             format!("limit({name},{})", chat(chat_id))
         }
         LinkMessage::Logout(reason) => format!("logout({reason:?})"),
+        LinkMessage::Ping(_) => "ping".to_owned(),
         LinkMessage::Refresh { .. }
         | LinkMessage::Presence { .. }
         | LinkMessage::Acknowledgment { .. }
-        | LinkMessage::Ping(_)
         | LinkMessage::Pong(_) => panic!("the switchboard never says {message:?}"),
     }
 }
