@@ -15,6 +15,11 @@ impl Backoff {
         Self { next: first, last }
     }
 
+    /// Whether the waits grow no longer.
+    pub(crate) fn is_at_its_last(&self) -> bool {
+        self.next == self.last
+    }
+
     /// The wait after one more failure.
     pub(crate) fn next_wait(&mut self) -> Duration {
         let wait = self.next;

@@ -14,12 +14,15 @@ use crate::backoff::Backoff;
 use crate::cli::say;
 use crate::core::io::{FromDaemon, Input, Task};
 use crate::limits::DAEMON_RETRY;
+use crate::socket_watch::SocketWatch;
 
 /// Follows the daemon for ever.
 pub(crate) async fn follow(paths: Paths, mut tasks: Receiver<Task>, inputs: Sender<Input>) {
     let mut backoff = Backoff::new(DAEMON_RETRY);
     let mut said = String::new();
     loop {
+        // Placed before it is looked for: whoever comes in between is seen.
+        let watch = SocketWatch::place(&paths).ok();
         let error = match attach(&paths, &inputs).await {
             Ok(client) => {
                 backoff = Backoff::new(DAEMON_RETRY);
@@ -38,9 +41,22 @@ pub(crate) async fn follow(paths: Paths, mut tasks: Receiver<Task>, inputs: Send
             say(&line);
             said = line;
         }
-        tokio::time::sleep(backoff.next_wait()).await;
+        let is_absent = matches!(error, ClientError::NoDaemon { .. });
+        wait(watch.filter(|_| is_absent), &mut backoff).await;
         // Tasks of a daemon that is gone.
         while tasks.try_recv().is_ok() {}
+    }
+}
+
+/// Waits until it is worth a look. A socket has its name a moment before it answers, so a few looks follow each change;
+/// after those, an absent daemon is waited for in its folder alone.
+async fn wait(watch: Option<SocketWatch>, backoff: &mut Backoff) {
+    let is_last = backoff.is_at_its_last();
+    let pause = tokio::time::sleep(backoff.next_wait());
+    let Some(mut watch) = watch else { return pause.await };
+    tokio::select! {
+        () = watch.changed() => *backoff = Backoff::new(DAEMON_RETRY),
+        () = pause, if !is_last => {}
     }
 }
 

@@ -15,3 +15,4 @@ pub mod limits;
 mod lock;
 pub mod popup;
 mod run;
+mod socket_watch;

@@ -26,8 +26,9 @@ pub const EARLY_SIGNALS: usize = 16;
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// First and last wait before a call that the server refused is made again.
 pub const REFUSED_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// First and last wait before the daemon is looked for again.
-pub const DAEMON_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+/// First and last wait before the daemon is looked for again. After the last one only a change of its socket's folder counts,
+/// where that can be watched.
+pub const DAEMON_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
 /// First and last wait before the session bus is looked for again.
 pub const BUS_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// How long a session bus that was there may be away: one that is restarted is back at once; one that ended with its

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use secchat_e2e::World;
+use secchat_e2e::{Process, World};
 
 use super::popups_of;
 use super::servers::GNOME;
@@ -20,6 +20,26 @@ async fn while_nothing_happens_it_does_not_wake_up() {
     server.shows("alice asks to talk").await;
     bob.ctl(["refuse", "alice"]).await.ok();
     server.is_empty().await;
+    sleeps(&popups).await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", popups.pid())).unwrap();
+    eprintln!("{}", status.lines().find(|line| line.starts_with("VmRSS")).unwrap());
+}
+
+#[tokio::test]
+async fn while_there_is_no_daemon_it_does_not_wake_up_and_sees_one_come() {
+    let (_world, [alice, mut bob]) = World::start(["alice", "bob"]).await;
+    alice.ctl(["rtt", "bob", "--no-wait"]).await.ok();
+    bob.frontend().await.until_asked_by(&alice.name).await;
+    bob.stop().await;
+    let (_desktop, server, popups) = popups_of(&bob, &[], GNOME).await;
+    popups.log().wait_for("waiting for the daemon").await;
+    sleeps(&popups).await;
+    bob.start().await;
+    server.shows("alice asks to talk").await;
+}
+
+/// Waits until a popup program does nothing for a while.
+async fn sleeps(popups: &Process) {
     let quiet = async {
         loop {
             let before = wake_ups(popups.pid());
@@ -30,8 +50,6 @@ async fn while_nothing_happens_it_does_not_wake_up() {
         }
     };
     secchat_e2e::within("five seconds in which it sleeps", quiet).await;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", popups.pid())).unwrap();
-    eprintln!("{}", status.lines().find(|line| line.starts_with("VmRSS")).unwrap());
 }
 
 /// How often its threads have gone to sleep, since it started.
