@@ -181,6 +181,11 @@ impl Log {
         }
     }
 
+    /// Awaits that what was written is enough, or that no more comes: whether it is.
+    pub async fn until(&mut self, is_enough: impl Fn(&str) -> bool) -> bool {
+        self.0.wait_for(|text| is_enough(text)).await.is_ok()
+    }
+
     /// Awaits the process's end.
     pub async fn ended(&mut self) {
         while self.0.changed().await.is_ok() {}

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 
 use openssl::pkey::{PKey, Private};
@@ -14,7 +15,7 @@ use crate::ctl::CtlOutput;
 use crate::frontend::Frontend;
 use crate::home::{Home, PASSPHRASE};
 use crate::pki::Pki;
-use crate::process::Process;
+use crate::process::{Process, binary};
 use crate::relay::TestRelay;
 
 /// A user whose folders are set up.
@@ -149,14 +150,19 @@ impl TestUser {
 
     /// Starts the daemon, unlocked, so that [`Self::fill_disk`] works.
     pub async fn start_to_fill_disk(&mut self) {
-        let secchatd = self.home.command("secchatd");
+        self.start_program_to_fill_disk(&binary("secchatd"), &[]).await;
+    }
+
+    /// The same with this program for a daemon, and more in its environment.
+    pub async fn start_program_to_fill_disk(&mut self, program: &Path, variables: &[(&str, &str)]) {
         let mut command = std::process::Command::new("sh");
         // A write to a full disk is an error, no signal.
         command.args(["-c", "trap '' XFSZ; exec \"$0\" --passphrase-fd 0"]);
-        command.arg(secchatd.get_program()).env_clear().stdin(line(PASSPHRASE));
-        for (name, value) in secchatd.get_envs() {
+        command.arg(program).env_clear().stdin(line(PASSPHRASE));
+        for (name, value) in self.home.command("secchatd").get_envs() {
             command.env(name, value.unwrap_or_default());
         }
+        command.envs(variables.iter().copied());
         self.start_command(command).await;
     }
 

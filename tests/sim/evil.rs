@@ -6,7 +6,7 @@ use secchat_proto::request::Proposal;
 use secchat_proto::wire::link::{Answer, BadReason, ChatId, LinkMessage, Step};
 use secchat_proto::wire::request::{RequestToTalk, Terms};
 
-use crate::random::Random;
+use secchat_e2e::Random;
 
 /// The relay's other face.
 #[derive(Debug)]

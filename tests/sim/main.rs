@@ -10,7 +10,6 @@ mod ledger;
 mod network;
 mod node;
 mod people;
-mod random;
 mod wires;
 mod world;
 

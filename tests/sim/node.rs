@@ -12,7 +12,7 @@ use secchat_proto::crypto::kem::Suites;
 use secchat_proto::crypto::signature::SigningKey;
 use secchat_proto::wire::login::Role;
 
-use crate::random::Random;
+use secchat_e2e::Random;
 
 /// A daemon.
 pub struct Node {

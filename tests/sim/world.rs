@@ -19,7 +19,7 @@ use crate::ledger::Ledger;
 use crate::network::Link;
 use crate::node::Node;
 use crate::people::{MIRROR, unlock};
-use crate::random::Random;
+use secchat_e2e::Random;
 
 /// Unix seconds at the start.
 const UNIX: u64 = 1_800_000_000;

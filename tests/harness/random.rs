@@ -5,20 +5,25 @@ use std::time::Duration;
 use secchat_proto::Error;
 use secchat_proto::crypto::entropy::Entropy;
 
-/// `SplitMix64`.
+/// `SplitMix64`: for tests, in which the same seed makes the same choices.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
+    /// The choices of this seed.
+    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5ecc_4a70)
     }
 
     /// A generator of its own for each part, so that one part's draws do not move another's.
+    #[must_use]
     pub fn fork(&mut self) -> Self {
         Self(self.next())
     }
 
+    /// 64 bits.
+    #[allow(clippy::should_implement_trait)] // It never ends.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -32,10 +37,12 @@ impl Random {
         self.next() % n
     }
 
+    /// A place in something of this length.
     pub fn index(&mut self, length: usize) -> usize {
         self.below(length as u64) as usize
     }
 
+    /// One of these.
     pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.index(of.len())]
     }
@@ -45,6 +52,7 @@ impl Random {
         self.below(100) < percent
     }
 
+    /// Between these milliseconds.
     pub fn millis(&mut self, from: u64, to: u64) -> Duration {
         Duration::from_millis(from + self.below(to - from))
     }
