@@ -141,10 +141,11 @@ impl Client {
 
     /// Logs in over the report's suite.
     pub(crate) async fn login_with_rsa(relay: &TestRelay, name: &'static str) -> Self {
+        // Before it connects: a key can take seconds, and the login has ten.
+        let ready = ReadyRsaKey::generate().unwrap();
         let mut stranger = Stranger::connect(relay).await;
         let suites = Suites::new(vec![secchat_proto::crypto::kem::Suite::Rsa3072]).unwrap();
         let verified = stranger.read_s1(relay, &suites).await;
-        let ready = ReadyRsaKey::generate().unwrap();
         let user: UserName = name.parse().unwrap();
         let identity = (&user, &relay.keys[name]);
         let (expect, s2) = verified.send_s2(identity, Role::Receiver, Some(ready), &mut OsEntropy).unwrap();
