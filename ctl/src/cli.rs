@@ -11,15 +11,16 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use args::{
-    AcceptArgs, ChatArgs, ChatterArgs, ConsentedArgs, DndArgs, DndWord, ForgetArgs, InitArgs, KeyKind,
-    KeygenArgs, NewKeyArgs, OutboxArgs, OutboxVerb, PeersArgs, PeersVerb, PolicyArgs, ReadArgs, RefuseArgs,
-    RequesterArgs, RttArgs, SendArgs, Shell, TermsArgs, UnlockArgs, UserArgs, VerifyArgs,
+    AcceptArgs, ChatArgs, ChatterArgs, ConsentedArgs, DndArgs, DndWord, ExportFormat, ForgetArgs,
+    HistoryArgs, InitArgs, KeyKind, KeygenArgs, NewKeyArgs, OutboxArgs, OutboxVerb, PeersArgs, PeersVerb,
+    PolicyArgs, ReadArgs, RefuseArgs, RequesterArgs, RttArgs, SendArgs, Shell, TermsArgs, UnlockArgs,
+    UserArgs, VerifyArgs,
 };
 pub(crate) use parse::parse;
 pub(crate) use seeing::{ConfigVerb, EventKind, StatusArgs, WatchArgs};
 #[cfg(test)]
 pub(crate) use value::History;
-pub(crate) use value::{HoursWord, PolicyWord, policy_word};
+pub(crate) use value::{HoursWord, Keeping, PolicyWord, policy_word};
 
 /// Secure one-to-one chat in which nobody can talk to you until you accept
 ///
@@ -127,6 +128,11 @@ pub(crate) enum Verb {
     Send(SendArgs),
     /// Show the texts that wait for who is away; `send --queue` leaves them
     Outbox(OutboxArgs),
+    /// Show, search, export or erase what was kept of conversations
+    ///
+    /// Nothing is kept unless --keep says so, and never for longer than the chat's terms allow. Without a user and without
+    /// flags it shows whose texts are kept, and for how long.
+    History(HistoryArgs),
     /// Show unread texts, which are read thereby
     Read(ReadArgs),
     /// Converse: in a window on a terminal, else line by line

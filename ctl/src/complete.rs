@@ -79,6 +79,18 @@ pub(crate) fn outbox() -> Vec<CompletionCandidate> {
     waiting().map(one).chain(peers.into_iter().map(all)).collect()
 }
 
+/// Whose texts were kept.
+pub(crate) fn kept() -> Vec<CompletionCandidate> {
+    let Some([Reply::HistoryKept { peers, .. }, Reply::Peers(known)]) =
+        ask([Command::HistoryKept, Command::Peers])
+    else {
+        return Vec::new();
+    };
+    let names: BTreeSet<&UserName> =
+        peers.iter().map(|kept| &kept.peer).chain(known.iter().map(|known| &known.peer)).collect();
+    names.into_iter().map(|name| CompletionCandidate::new(name.as_str())).collect()
+}
+
 /// Who reads the log of events.
 pub(crate) fn consumers() -> Vec<CompletionCandidate> {
     let Some([Reply::Consumers(consumers)]) = ask([Command::Consumers]) else { return Vec::new() };

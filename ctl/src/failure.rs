@@ -102,6 +102,7 @@ impl From<CommandError> for Failure {
             CommandError::NoConsent { .. } => (Exit::Failed, "no_consent"),
             CommandError::NotQueued { .. } => (Exit::Failed, "not_queued"),
             CommandError::InUse { .. } => (Exit::Failed, "in_use"),
+            CommandError::HistoryUnusable { .. } => (Exit::Failed, "history_unusable"),
         };
         Self { exit, code, message: error.to_string() }
     }

@@ -162,7 +162,7 @@ impl Output {
     }
 }
 
-fn json_line(value: &Value) -> Result<String, Failure> {
+pub(crate) fn json_line(value: &Value) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     json::write(&mut bytes, value).map_err(|error| Failure::failed(format!("cannot make JSON: {error}")))?;
     bytes.push(b'\n');

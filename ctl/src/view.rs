@@ -3,8 +3,9 @@
 //! JSON fields are only ever added. Times are RFC 3339 in UTC, ids are strings, absence is null.
 
 use secchat_ipc::types::{
-    ChatState, ChatSummary, Consent, Consumer, DoNotDisturb, IncomingRequest, KeyTrust, LinkState, LockState,
-    Message, OutgoingRequest, Peer, Policy, QueuedText, Reachability, RequestState, Status, Terms,
+    ChatState, ChatSummary, Consent, Consumer, DoNotDisturb, IncomingRequest, Keep, KeptOfPeer, KeptText,
+    KeyTrust, LinkState, LockState, Message, OutgoingRequest, Peer, Policy, QueuedText, Reachability,
+    RequestState, Status, Terms,
 };
 use serde_json::{Value, json};
 
@@ -69,6 +70,55 @@ pub(crate) fn chat(chat: &ChatSummary) -> Value {
         "undelivered": chat.undelivered,
         "trust": trust_word(chat.trust),
     })
+}
+
+pub(crate) fn kept_text(text: &KeptText) -> Value {
+    json!({
+        "peer": text.peer.as_str(),
+        "chat": text.chat_id.to_string(),
+        "id": text.id.to_string(),
+        "own": text.is_own,
+        "at": rfc3339(text.at),
+        "text": text.text,
+    })
+}
+
+pub(crate) fn history_kept(keep: Keep, peers: &[KeptOfPeer]) -> Value {
+    let peer = |kept: &KeptOfPeer| {
+        json!({
+            "peer": kept.peer.as_str(),
+            "history_days": history_days(kept.keep.unwrap_or(keep)),
+            "is_default": kept.keep.is_none(),
+            "from": kept.from.map(utc_day),
+            "to": kept.to.map(utc_day),
+        })
+    };
+    json!({ "history_days": history_days(keep), "peers": peers.iter().map(peer).collect::<Vec<_>>() })
+}
+
+/// As in the terms: null is for ever.
+fn history_days(keep: Keep) -> Option<u16> {
+    match keep {
+        Keep::Days(days) => Some(days),
+        Keep::All => None,
+    }
+}
+
+/// For how long texts are kept.
+pub(crate) fn keep_words(keep: Keep) -> String {
+    match keep {
+        Keep::Days(0) => "none".to_owned(),
+        Keep::Days(1) => "1 day".to_owned(),
+        Keep::Days(days) => format!("{days} days"),
+        Keep::All => "all".to_owned(),
+    }
+}
+
+/// The day that this time is in, by UTC.
+pub(crate) fn utc_day(unix: u64) -> String {
+    let mut day = rfc3339(unix);
+    day.truncate(day.find('T').unwrap_or(day.len()));
+    day
 }
 
 pub(crate) fn message(message: &Message) -> Value {

@@ -29,7 +29,7 @@ use crate::core::record::Unlocked;
 use crate::identity;
 use crate::relay_link::{self, Attempt, Link, LinkEvent, LinkSettings};
 use crate::state_folder::StateFolder;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::suspend::{LOOK_EVERY, SleepWatch};
 
 /// What reaches the hub.
@@ -309,6 +309,17 @@ impl Hub {
                 let store = self.store.clone();
                 self.work.spawn(async move {
                     Some(Input::Saved(store.write(changes).await.map_err(|error| error.to_string())))
+                });
+            }
+            Output::History(request) => {
+                let store = self.store.clone();
+                self.work.spawn(async move {
+                    let answer = store.history(request).await;
+                    Some(Input::HistoryDone(answer.map_err(|error| {
+                        let why = error.to_string();
+                        let is_locked = matches!(error, StoreError::Locked);
+                        if is_locked { CommandError::Locked } else { CommandError::HistoryUnusable { why } }
+                    })))
                 });
             }
             Output::LockStore => self.store.lock(),

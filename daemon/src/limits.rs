@@ -54,6 +54,20 @@ pub const MAX_LOGGED_EVENTS: usize = 8_192;
 pub const MAX_LOGGED_BYTES: usize = 4 * 1024 * 1024;
 /// Events in one answer to a consumer: with the longest texts they fit a frame.
 pub const MAX_EVENTS_PER_REPLY: usize = 128;
+/// Texts that are kept and have not moved to the history: as many rows more are read at the unlock.
+pub const MAX_STAGED_TEXTS: usize = 4_096;
+/// After so many of them they move.
+pub const MOVE_STAGED_TEXTS: usize = 64;
+/// Days of peers in the history: a hundred bytes of memory each, and twenty-seven years of ten conversations a day.
+pub const MAX_HISTORY_KEYS: usize = 100_000;
+/// Texts in one page of the history.
+pub const MAX_HISTORY_PAGE_TEXTS: usize = 1_024;
+/// Texts that are looked at for one page, so that what chats write does not wait for long.
+pub const MAX_HISTORY_PAGE_SEEN: usize = 4_096;
+/// Bytes of sealed texts that are looked at for one page; its reply fits a frame.
+pub const MAX_HISTORY_PAGE_BYTES: usize = 1024 * 1024;
+/// Bytes of what is searched for in the history.
+pub const MAX_SEARCH_BYTES: usize = 1_024;
 /// Texts of one chat that arrived while the inbox was full, unacknowledged: twice the peer's window.
 pub const MAX_HELD_BACK_TEXTS: usize = 2 * secchat_proto::limits::MAX_UNACKNOWLEDGED_TEXTS;
 /// Bytes of texts that one `Read` returns at most, so that its reply fits a frame; one text is always returned.

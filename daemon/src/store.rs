@@ -1,11 +1,13 @@
-//! What the daemon keeps on disk: one file, `store.redb`, in which everything is sealed under keys that only the
+//! What the daemon keeps on disk: `store.redb`, in which everything is sealed under keys that only the
 //! unlocked identity key yields. One thread owns it; the hub sends it one job at a time.
 //!
 //! `row` has the records' bytes, `seal` the keys, `file` the database, `disk` the file under it, `legacy` what older
-//! daemons left.
+//! daemons left; `history` what was kept of conversations, and `history_file` its own database.
 
 mod disk;
 mod file;
+mod history;
+mod history_file;
 mod legacy;
 mod row;
 mod seal;
@@ -21,8 +23,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::disk::{Disk, FileDisk};
 use self::file::{Batch, Content, FORMAT, File, ReadError};
-use self::seal::{Keys, RowName, Under};
+use self::history::{History, Unlocked};
+use self::row::Opened;
+use self::seal::{Keys, Under};
 use crate::clock;
+use crate::core::keeping::{HistoryAnswer, HistoryRequest};
 use crate::core::record::{Record, RecordKey, Restored};
 
 /// Why something cannot be read or kept.
@@ -73,6 +78,7 @@ pub struct Store(mpsc::Sender<Job>);
 enum Job {
     Unlock(Secret<32>, oneshot::Sender<Result<Restored, StoreError>>),
     Write(BTreeMap<RecordKey, Option<Record>>, oneshot::Sender<Result<(), StoreError>>),
+    History(Box<HistoryRequest>, oneshot::Sender<Result<HistoryAnswer, StoreError>>),
     Lock,
 }
 
@@ -82,7 +88,8 @@ impl Store {
     /// # Errors
     /// When no thread can be started.
     pub fn start(folder: &Path) -> std::io::Result<Self> {
-        let keeper = Keeper::new(Box::new(FileDisk(folder.join(STORE_FILE))), folder.to_owned());
+        let disk = |name| Box::new(FileDisk(folder.join(name)));
+        let keeper = Keeper::new(disk(STORE_FILE), disk(HISTORY_FILE), folder.to_owned());
         let (jobs, inbox) = mpsc::channel(JOBS);
         std::thread::Builder::new().name("store".into()).spawn(move || keeper.run(inbox))?;
         Ok(Self(jobs))
@@ -109,6 +116,16 @@ impl Store {
         answer.await.map_err(|_| StoreError::Ended)?
     }
 
+    /// Does something with the history.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn history(&self, request: Box<HistoryRequest>) -> Result<HistoryAnswer, StoreError> {
+        let (done, answer) = oneshot::channel();
+        self.0.send(Job::History(request, done)).await.map_err(|_| StoreError::Ended)?;
+        answer.await.map_err(|_| StoreError::Ended)?
+    }
+
     /// Forgets the keys: what is written from now on can only be read after the next unlock.
     pub fn lock(&self) {
         if self.0.try_send(Job::Lock).is_err() {
@@ -121,6 +138,7 @@ impl Store {
 #[derive(Debug)]
 struct Keeper {
     file: File,
+    history: History,
     folder: PathBuf,
     /// `None` before the first unlock.
     keys: Option<Keys>,
@@ -129,8 +147,8 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(disk: Box<dyn Disk>, folder: PathBuf) -> Self {
-        Self { file: File::new(disk), folder, keys: None, file_key: None }
+    fn new(disk: Box<dyn Disk>, history: Box<dyn Disk>, folder: PathBuf) -> Self {
+        Self { file: File::new(disk), history: History::new(history), folder, keys: None, file_key: None }
     }
 
     fn run(mut self, mut inbox: mpsc::Receiver<Job>) {
@@ -139,6 +157,7 @@ impl Keeper {
             match job {
                 Job::Unlock(key, done) => drop(done.send(self.unlock(&key))),
                 Job::Write(changes, done) => drop(done.send(self.write(&changes))),
+                Job::History(request, done) => drop(done.send(self.history(&request))),
                 Job::Lock => self.lock(),
             }
         }
@@ -146,14 +165,49 @@ impl Keeper {
 
     fn write(&mut self, changes: &BTreeMap<RecordKey, Option<Record>>) -> Result<(), StoreError> {
         let keys = self.keys.as_ref().ok_or(StoreError::Locked)?;
-        let rows = changes.iter().map(|(key, record)| keys.row(key, record.as_ref()));
-        let batch = Batch { rows: rows.collect::<Result<_, _>>()?, ..Batch::default() };
-        self.file.write(&batch)
+        let mut batch = Batch::default();
+        let mut texts = Vec::new();
+        for (key, record) in changes {
+            let name = keys.name(key)?;
+            let row = match record {
+                Some(Record::Kept(text)) => {
+                    texts.push((name, text));
+                    continue;
+                }
+                Some(record) => Some(keys.seal_row(name, &row::encode(record)?)?),
+                None => None,
+            };
+            batch.rows.push((name, row));
+        }
+        texts.sort_by_key(|(_, text)| text.order);
+        let mut staged = Vec::with_capacity(texts.len());
+        for (name, text) in texts {
+            let number = self.history.next_number()?;
+            batch.rows.push((name, Some(keys.seal_row(name, &row::encode_text(number, text)?)?)));
+            staged.push((number, name));
+        }
+        self.file.write(&batch)?;
+        for (name, _) in batch.rows.iter().filter(|(_, row)| row.is_none()) {
+            self.history.drop_staged(*name);
+        }
+        staged.into_iter().for_each(|(number, name)| self.history.take_staged(number, name));
+        Ok(())
+    }
+
+    fn history(&mut self, request: &HistoryRequest) -> Result<HistoryAnswer, StoreError> {
+        let store = unlocked(&mut self.file, self.keys.as_ref(), self.file_key.as_ref())?;
+        self.history.run(store, request)
     }
 
     /// The keys that read are wiped; one that only the file key opens stays, to write with. If even that cannot be put
     /// on disk, nothing more is written until the next unlock.
     fn lock(&mut self) {
+        if let Ok(mut store) = unlocked(&mut self.file, self.keys.as_ref(), self.file_key.as_ref())
+            && let Err(error) = self.history.move_staged(&mut store)
+        {
+            tracing::warn!(%error, "texts that are kept move to their place at the next unlock");
+        }
+        self.history.forget_keys();
         let (Some(keys), Some(file_key)) = (self.keys.take(), self.file_key.take()) else { return };
         let locked = || -> Result<(Keys, Batch), StoreError> {
             let lock_key = seal::random_key()?;
@@ -163,7 +217,7 @@ impl Keeper {
         match locked().and_then(|(keys, batch)| self.file.write(&batch).map(|()| keys)) {
             Ok(keys) => {
                 self.keys = Some(keys);
-                self.forget_deleted();
+                self.file.forget_deleted();
             }
             Err(error) => tracing::error!(%error, "nothing is kept on disk until the next unlock"),
         }
@@ -195,15 +249,11 @@ impl Keeper {
             }
         }
         self.import_legacy(&mut restored)?;
-        self.forget_deleted();
-        Ok(restored)
-    }
-
-    /// Freed pages keep what was in them: the file is written anew without them.
-    fn forget_deleted(&mut self) {
-        if let Err(error) = self.file.rewrite() {
-            tracing::warn!(%error, "what was deleted may still be in the file, sealed, until the next lock or unlock");
+        self.file.forget_deleted();
+        if let Some(keys) = &self.keys {
+            restored.has_history = self.history.start(keys, &mut restored.notices)?;
         }
+        Ok(restored)
     }
 
     /// Makes a file key.
@@ -230,6 +280,7 @@ impl Keeper {
         let lock_keys = lock_keys.transpose()?;
         let mut batch = Batch { lock_key: lock_keys.as_ref().map(|_| None), ..Batch::default() };
         let mut damaged = 0_usize;
+        self.history.forget_keys();
         for (name, row) in content.rows {
             let by_lock_key = || lock_keys.as_ref().and_then(|keys| keys.open_row(name, &row));
             let is_final = row.first() == Some(&Under::FileKey.as_byte());
@@ -239,7 +290,9 @@ impl Keeper {
                 continue;
             };
             match row::decode(&plaintext) {
-                Some(record) => restored.records.push(record),
+                Some(Opened::Record(record)) => restored.records.push(record),
+                Some(Opened::Text(number, _)) => self.history.take_staged(number, name),
+                Some(Opened::Day(day)) => self.history.take_day(&keys, day)?,
                 None => damaged = damaged.saturating_add(1),
             }
             if !is_final {
@@ -290,16 +343,15 @@ impl Keeper {
     }
 }
 
-impl Keys {
-    /// A change as a row.
-    fn row(
-        &self,
-        key: &RecordKey,
-        record: Option<&Record>,
-    ) -> Result<(RowName, Option<Vec<u8>>), StoreError> {
-        let name = self.name(key)?;
-        let Some(record) = record else { return Ok((name, None)) };
-        Ok((name, Some(self.seal_row(name, &row::encode(record)?)?)))
+/// The store, if it is unlocked.
+fn unlocked<'a>(
+    file: &'a mut File,
+    keys: Option<&'a Keys>,
+    file_key: Option<&Secret<32>>,
+) -> Result<Unlocked<'a>, StoreError> {
+    match (keys, file_key) {
+        (Some(keys), Some(_)) => Ok(Unlocked { file, keys }),
+        _ => Err(StoreError::Locked),
     }
 }
 
@@ -311,6 +363,7 @@ fn open_key(under: &Secret<32>, context: &[u8], sealed: &[u8]) -> Option<Secret<
 }
 
 const STORE_FILE: &str = "store.redb";
+const HISTORY_FILE: &str = "history.redb";
 /// Jobs that wait: the core asks for one write at a time, and people unlock seldom.
 const JOBS: usize = 8;
 /// What the identity key's own secret for this is derived with.

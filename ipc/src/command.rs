@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::UserName;
-use crate::types::{ChatId, Passphrase, Policy, QueuedTexts, QuietChange, Terms};
+use crate::types::{ChatId, HistoryQuery, Keep, Passphrase, Policy, QueuedTexts, QuietChange, Terms};
 
 /// A command with the id that its reply will carry and its time limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,4 +213,23 @@ pub enum Command {
     },
     /// → [`Reply::Consumers`](crate::Reply::Consumers).
     Consumers,
+    /// → [`Reply::History`](crate::Reply::History): a page of the texts that were kept.
+    History(HistoryQuery),
+    /// → [`Reply::HistoryKept`](crate::Reply::HistoryKept): whose texts are kept, and for how long.
+    HistoryKept,
+    /// Says for how long texts are kept at most; a chat's terms may say less. What is older is erased;
+    /// → `HistoryErased` once it is.
+    SetHistory {
+        /// With whom; `None`: with all for whom there is no word of their own.
+        peer: Option<UserName>,
+        /// `None` removes the peer's own word; in general it means not at all.
+        keep: Option<Keep>,
+    },
+    /// Erases texts that were kept; → `HistoryErased` once nobody can read them any more.
+    EraseHistory {
+        /// With whom; `None`: all.
+        peer: Option<UserName>,
+        /// Those of days (by UTC) before the one that this is in: Unix seconds. `None`: all.
+        before: Option<u64>,
+    },
 }

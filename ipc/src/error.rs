@@ -156,4 +156,10 @@ pub enum CommandError {
         /// What, and what to do.
         why: String,
     },
+    /// What was kept of conversations cannot be used.
+    #[error("the history cannot be used: {why}")]
+    HistoryUnusable {
+        /// Which file, and why.
+        why: String,
+    },
 }

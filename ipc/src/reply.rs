@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Snapshot;
 use crate::types::{
-    ChatId, ChatSummary, Consent, Consumer, DoNotDisturb, IncomingRequest, LoggedEvent, Message,
-    OutgoingRequest, Peer, QueuedText, Status, Terms,
+    ChatId, ChatSummary, Consent, Consumer, DoNotDisturb, HistoryPlace, IncomingRequest, Keep, KeptOfPeer,
+    KeptText, LoggedEvent, Message, OutgoingRequest, Peer, QueuedText, Status, Terms,
 };
 use crate::{CommandError, UserName};
 
@@ -108,6 +108,25 @@ pub enum Reply {
     },
     /// All consumers, by name.
     Consumers(Vec<Consumer>),
+    /// Texts that were kept.
+    History {
+        /// The texts; there may be none although others follow.
+        texts: Vec<KeptText>,
+        /// Where to go on; `None`: these were the last.
+        next: Option<HistoryPlace>,
+    },
+    /// Whose texts are kept, and for how long at most.
+    HistoryKept {
+        /// In general.
+        keep: Keep,
+        /// Peers with texts or a word of their own, by name.
+        peers: Vec<KeptOfPeer>,
+    },
+    /// Texts were erased.
+    HistoryErased {
+        /// How many.
+        texts: u64,
+    },
 }
 
 /// What the daemon sends. Append-only.

@@ -14,10 +14,10 @@ use std::path::Path;
 
 use secchat_ipc::reply::ServerMessage;
 use secchat_ipc::types::{
-    ChatId, ChatState, ChatSummary, Consent, Consumer, DoNotDisturb, EndReason, IncomingRequest, KeyTrust,
-    LinkState, LockState, LoggedEvent, Message, OutgoingRequest, Passphrase, Peer, Policy, QueuedOutcome,
-    QueuedText, QueuedTexts, QuietChange, QuietHours, Reachability, RequestState, Resolution, ResolvedBy,
-    Status, Terms,
+    ChatId, ChatState, ChatSummary, Consent, Consumer, DoNotDisturb, EndReason, HistoryPlace, HistoryQuery,
+    IncomingRequest, Keep, KeptOfPeer, KeptText, KeyTrust, LinkState, LockState, LoggedEvent, Message,
+    OutgoingRequest, Passphrase, Peer, Policy, QueuedOutcome, QueuedText, QueuedTexts, QuietChange,
+    QuietHours, Reachability, RequestState, Resolution, ResolvedBy, Status, Terms,
 };
 use secchat_ipc::{Command, CommandError, Event, Reply, Request, Snapshot, UserName, VERSION, codec};
 use serde::Serialize;
@@ -100,10 +100,10 @@ fn the_bytes_of_every_variant_are_frozen() {
 #[test]
 fn the_version_counts_the_variants() {
     // Whoever appends a variant raises VERSION: both numbers change together, here.
-    assert_eq!((VERSION, samples().0.len()), (6, FROZEN_SAMPLES));
+    assert_eq!((VERSION, samples().0.len()), (7, FROZEN_SAMPLES));
 }
 
-const FROZEN_SAMPLES: usize = 161;
+const FROZEN_SAMPLES: usize = 173;
 
 #[test]
 fn every_command_has_an_example_in_the_documentation() {
@@ -152,10 +152,11 @@ fn samples() -> Samples {
     small_enums(&mut samples);
     samples.add_all(quiet_changes(), 4);
     outbox_enums(&mut samples);
-    samples.add_all(commands(), 37);
-    samples.add_all(replies(), 21);
+    samples.add_all(vec![Keep::Days(300), Keep::All], 2);
+    samples.add_all(commands(), 41);
+    samples.add_all(replies(), 24);
     samples.add_all(events(), 15);
-    samples.add_all(errors(), 27);
+    samples.add_all(errors(), 28);
     let result = Ok(Reply::Done);
     let failed = Err(CommandError::Locked);
     samples.add_all(
@@ -288,6 +289,20 @@ fn commands() -> Vec<Command> {
         Command::Consume { consumer: "bot".to_owned(), acknowledged: 300, most: 16 },
         Command::ForgetConsumer { consumer: "bot".to_owned() },
         Command::Consumers,
+        Command::History(HistoryQuery {
+            peer: Some(bob()),
+            search: Some("noon".to_owned()),
+            since: Some(300),
+            before: None,
+            newest_first: true,
+            after: Some(HistoryPlace { peer: bob(), number: 300 }),
+            most: 16,
+        }),
+        Command::HistoryKept,
+        Command::SetHistory { peer: Some(bob()), keep: Some(Keep::Days(30)) },
+        Command::SetHistory { peer: None, keep: Some(Keep::All) },
+        Command::SetHistory { peer: None, keep: None },
+        Command::EraseHistory { peer: Some(bob()), before: Some(300) },
     ]
 }
 
@@ -323,6 +338,22 @@ fn replies() -> Vec<Reply> {
                 event: Event::TrustChanged { peer: bob(), trust: KeyTrust::Changed },
             }],
         },
+        Reply::History {
+            texts: vec![KeptText {
+                peer: bob(),
+                chat_id: CHAT,
+                is_own: true,
+                id: 300,
+                at: 1,
+                text: "hi".to_owned(),
+            }],
+            next: Some(HistoryPlace { peer: bob(), number: 300 }),
+        },
+        Reply::HistoryKept {
+            keep: Keep::Days(0),
+            peers: vec![KeptOfPeer { peer: bob(), keep: Some(Keep::All), from: Some(300), to: None }],
+        },
+        Reply::HistoryErased { texts: 300 },
         Reply::Consumers(vec![Consumer { name: "bot".to_owned(), waiting: 300, missed: 1, is_read: true }]),
     ]
 }
@@ -389,6 +420,7 @@ fn errors() -> Vec<CommandError> {
         CommandError::NoConsent { peer: peer() },
         CommandError::NotQueued { id: 300 },
         CommandError::InUse { why: why() },
+        CommandError::HistoryUnusable { why: why() },
     ]
 }
 

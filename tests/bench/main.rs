@@ -5,10 +5,12 @@
 //! `secchat-bench verbs`: what a verb of secchatctl costs, beside a program that does nothing.
 //! `secchat-bench frontends`: what 200 frontends cost each other, with and without some that do not read.
 //! `secchat-bench outbox`: 1,000 texts left for somebody who is away.
+//! `secchat-bench history`: the daemon's start with 100,000 kept texts, and a search through them.
 //! `secchat-bench metrics`: what forwarding costs with metrics and without.
 //! `secchat-bench storm`: honest pairs among 20,000 hostile connections.
 
 mod frontends;
+mod history;
 mod logins;
 mod metrics;
 mod outbox;
@@ -43,6 +45,9 @@ async fn main() {
     }
     if argument.as_deref() == Some("outbox") {
         return outbox::run().await;
+    }
+    if argument.as_deref() == Some("history") {
+        return history::run().await;
     }
     if argument.as_deref() == Some("metrics") {
         return metrics::run().await;

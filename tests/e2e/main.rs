@@ -18,6 +18,7 @@ mod durable;
 mod evil_relay;
 mod exit_codes;
 mod frontends;
+mod history;
 mod key_change;
 mod link;
 mod lost_key;

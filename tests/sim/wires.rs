@@ -80,7 +80,7 @@ impl World {
             }
             Output::LoadIdentity(_) => {
                 let records = self.nodes[at].disk.values().cloned().collect();
-                let restored = Restored { records, notices: Vec::new() };
+                let restored = Restored { records, ..Restored::default() };
                 let unlocked = Unlocked { identity: self.nodes[at].key.clone(), restored };
                 let time = self.time();
                 self.nodes[at].core.handle(Input::IdentityLoaded(Ok(unlocked)), time);
@@ -110,6 +110,7 @@ impl World {
                 self.ledger.note_ended(&self.nodes[at].user, &line.detail);
             }
             Output::Log(_) | Output::LockStore => {}
+            Output::History(_) => panic!("nobody keeps texts here"),
         }
     }
 

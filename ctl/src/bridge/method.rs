@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::params::{
-    Accept, Available, Blocked, CancelQueued, Consume, Consumer, DoNotDisturb, Hours, Key, MarkRead, Nothing,
-    Number, Queue, Read, Refuse, Rtt, Send, SetPolicy, Whom,
+    Accept, Available, Blocked, CancelQueued, Consume, Consumer, DoNotDisturb, EraseHistory, History, Hours,
+    Key, MarkRead, Nothing, Number, Queue, Read, Refuse, Rtt, Send, SetHistory, SetPolicy, Whom,
 };
 use super::request::Refusal;
 
@@ -24,7 +24,7 @@ pub(crate) enum Call {
 }
 
 /// Every method, in the order of the schema.
-pub(crate) const METHODS: [&str; 37] = [
+pub(crate) const METHODS: [&str; 41] = [
     "version",
     "status",
     "subscribe",
@@ -62,6 +62,10 @@ pub(crate) const METHODS: [&str; 37] = [
     "consume",
     "forget_consumer",
     "consumers",
+    "history",
+    "history_kept",
+    "set_history",
+    "erase_history",
 ];
 
 /// The call of this name with these parameters.
@@ -84,6 +88,7 @@ pub(crate) fn parse(method: &str, params: Map<String, Value>) -> Result<Call, Re
         "do_not_disturb" => Some(Command::DoNotDisturb),
         "outbox" => Some(Command::Outbox),
         "consumers" => Some(Command::Consumers),
+        "history_kept" => Some(Command::HistoryKept),
         _ => None,
     };
     if let Some(command) = plain {
@@ -148,7 +153,7 @@ fn command(method: &str, params: Map<String, Value>) -> Result<Command, Refusal>
     })
 }
 
-/// What outlasts the program that gave it: texts for who is away, consumers of events.
+/// What outlasts the program that gave it: texts for who is away, consumers of events, the history.
 fn lasting(method: &str, params: Map<String, Value>) -> Result<Command, Refusal> {
     Ok(match method {
         "queue" => {
@@ -161,6 +166,12 @@ fn lasting(method: &str, params: Map<String, Value>) -> Result<Command, Refusal>
             Command::Consume { consumer, acknowledged, most }
         }
         "forget_consumer" => Command::ForgetConsumer { consumer: read::<Consumer>(params)?.consumer },
+        "history" => Command::History(read::<History>(params)?.into()),
+        "set_history" => read::<SetHistory>(params)?.into(),
+        "erase_history" => {
+            let EraseHistory { peer, before } = read(params)?;
+            Command::EraseHistory { peer, before }
+        }
         _ => return Err(Refusal::method(method)),
     })
 }

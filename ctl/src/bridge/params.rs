@@ -1,7 +1,7 @@
 //! The parameters of the bridge's methods, by name. An unknown one is a mistake, not an extension.
 
 use jiff::Timestamp;
-use secchat_ipc::types::{ChatId, Policy, QueuedTexts, QuietHours, Terms};
+use secchat_ipc::types::{ChatId, HistoryPlace, HistoryQuery, Keep, Policy, QueuedTexts, QuietHours, Terms};
 use secchat_ipc::{Command, UserName};
 use serde::Deserialize;
 use serde::de::Error as _;
@@ -179,6 +179,50 @@ pub(super) struct Consumer {
     pub(super) consumer: String,
 }
 
+/// `history`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct History {
+    peer: Option<UserName>,
+    search: Option<String>,
+    #[serde(default, deserialize_with = "moment")]
+    since: Option<u64>,
+    #[serde(default, deserialize_with = "moment")]
+    before: Option<u64>,
+    #[serde(default)]
+    newest_first: bool,
+    after: Option<Place>,
+    #[serde(default = "a_page")]
+    most: u16,
+}
+
+/// Where a page of the history ended.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    peer: UserName,
+    #[serde(deserialize_with = "number")]
+    number: u64,
+}
+
+/// `set_history`: days not given are the default, null are for ever.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetHistory {
+    peer: Option<UserName>,
+    #[serde(default, deserialize_with = "days")]
+    history_days: Option<Keep>,
+}
+
+/// `erase_history`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EraseHistory {
+    pub(super) peer: Option<UserName>,
+    #[serde(default, deserialize_with = "moment")]
+    pub(super) before: Option<u64>,
+}
+
 /// Terms: what is not given is no limit.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -222,6 +266,20 @@ impl From<CancelQueued> for QueuedTexts {
     }
 }
 
+impl From<History> for HistoryQuery {
+    fn from(params: History) -> Self {
+        let History { peer, search, since, before, newest_first, after, most } = params;
+        let after = after.map(|Place { peer, number }| HistoryPlace { peer, number });
+        Self { peer, search, since, before, newest_first, after, most }
+    }
+}
+
+impl From<SetHistory> for Command {
+    fn from(SetHistory { peer, history_days }: SetHistory) -> Self {
+        Self::SetHistory { peer, keep: history_days }
+    }
+}
+
 impl From<TermsParam> for Terms {
     fn from(TermsParam { until, history_days }: TermsParam) -> Self {
         Self { until, history_days }
@@ -252,19 +310,27 @@ fn one() -> u16 {
     1
 }
 
+fn a_page() -> u16 {
+    100
+}
+
 fn a_week() -> u32 {
     7 * a_day()
 }
 
 fn moment<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<u64>, D::Error> {
     let Some(text) = Option::<String>::deserialize(value)? else { return Ok(None) };
-    let moment: Timestamp = text.parse().map_err(|_| D::Error::custom("until is a time in RFC 3339"))?;
-    u64::try_from(moment.as_second()).map(Some).map_err(|_| D::Error::custom("until is before 1970"))
+    let moment: Timestamp = text.parse().map_err(|_| D::Error::custom("it is a time in RFC 3339"))?;
+    u64::try_from(moment.as_second()).map(Some).map_err(|_| D::Error::custom("it is before 1970"))
 }
 
 fn hours<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<QuietHours>>, D::Error> {
     let text = Option::<String>::deserialize(value)?;
     text.map(|text| text.parse().map_err(D::Error::custom)).transpose().map(Some)
+}
+
+fn days<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Keep>, D::Error> {
+    Ok(Some(Option::<u16>::deserialize(value)?.map_or(Keep::All, Keep::Days)))
 }
 
 fn chat_id<'de, D: serde::Deserializer<'de>>(value: D) -> Result<ChatId, D::Error> {

@@ -51,6 +51,14 @@ pub(crate) fn object(reply: &Reply) -> Value {
             "missed": missed,
             "events": all(events, |logged| event_view::object(logged.number, &logged.event)),
         }),
+        Reply::History { texts, next } => json!({
+            "texts": all(texts, view::kept_text),
+            "next": next.as_ref().map(|next| {
+                json!({ "peer": next.peer.as_str(), "number": next.number.to_string() })
+            }),
+        }),
+        Reply::HistoryKept { keep, peers } => view::history_kept(*keep, peers),
+        Reply::HistoryErased { texts } => json!({ "erased": texts }),
         Reply::Consumers(consumers) => json!({ "consumers": all(consumers, view::consumer) }),
     }
 }

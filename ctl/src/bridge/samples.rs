@@ -1,9 +1,10 @@
 //! One value of everything that the daemon says, and of each of its words.
 
 use secchat_ipc::types::{
-    ChatId, ChatState, ChatSummary, Consent, Consumer, DoNotDisturb, EndReason, IncomingRequest, KeyTrust,
-    LinkState, LockState, LoggedEvent, Message, OutgoingRequest, Peer, Policy, QueuedOutcome, QueuedText,
-    QuietHours, Reachability, RequestState, Resolution, ResolvedBy, Status, Terms,
+    ChatId, ChatState, ChatSummary, Consent, Consumer, DoNotDisturb, EndReason, HistoryPlace,
+    IncomingRequest, Keep, KeptOfPeer, KeptText, KeyTrust, LinkState, LockState, LoggedEvent, Message,
+    OutgoingRequest, Peer, Policy, QueuedOutcome, QueuedText, QuietHours, Reachability, RequestState,
+    Resolution, ResolvedBy, Status, Terms,
 };
 use secchat_ipc::{Event, Reply, Snapshot, UserName};
 
@@ -108,6 +109,17 @@ fn consumer() -> Consumer {
     Consumer { name: "bot".to_owned(), waiting: 2, missed: 1, is_read: true }
 }
 
+fn history(next: Option<HistoryPlace>) -> Reply {
+    let text = "\u{1b}[2J\u{202e} żółw".to_owned();
+    let text = KeptText { peer: peer("bob"), chat_id: CHAT, is_own: true, id: u64::MAX, at: 1, text };
+    Reply::History { texts: vec![KeptText { is_own: false, ..text.clone() }, text], next }
+}
+
+fn kept() -> Vec<KeptOfPeer> {
+    let of = |keep, from| KeptOfPeer { peer: peer("bob"), keep, from, to: from };
+    vec![of(None, Some(86_400)), of(Some(Keep::Days(7)), None), of(Some(Keep::All), None)]
+}
+
 fn queued_text(is_sent: bool) -> QueuedText {
     let (peer, beginning) = (peer("bob"), "\u{1b}[2J".to_owned());
     QueuedText { id: u64::MAX, peer, queued: 1, expires: 2, is_sent, bytes: 4, beginning }
@@ -151,6 +163,12 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("cancel_queued", Reply::Cancelled { texts: 2, sent: 1 }),
         ("consume", Reply::Events { missed: 2, events: logged() }),
         ("consumers", Reply::Consumers(vec![consumer()])),
+        ("history", history(None)),
+        ("history", history(Some(HistoryPlace { peer: peer("bob"), number: u64::MAX }))),
+        ("history_kept", Reply::HistoryKept { keep: Keep::Days(0), peers: kept() }),
+        ("history_kept", Reply::HistoryKept { keep: Keep::All, peers: kept() }),
+        ("set_history", Reply::HistoryErased { texts: 0 }),
+        ("erase_history", Reply::HistoryErased { texts: u64::MAX }),
     ];
     replies.extend(statuses().into_iter().map(|status| ("status", Reply::Status(status))));
     replies

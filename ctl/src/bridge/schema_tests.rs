@@ -173,6 +173,10 @@ fn name_of(command: &Command) -> Option<&'static str> {
         Command::Consume { .. } => "consume",
         Command::ForgetConsumer { .. } => "forget_consumer",
         Command::Consumers => "consumers",
+        Command::History(_) => "history",
+        Command::HistoryKept => "history_kept",
+        Command::SetHistory { .. } => "set_history",
+        Command::EraseHistory { .. } => "erase_history",
     })
 }
 

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use secchat_ipc::UserName;
 use secchat_ipc::types::QueuedTexts;
 
 use super::value::{
-    History, HoursWord, PolicyWord, duration, history, hours_word, policy_word, queued_texts,
+    History, HoursWord, Keeping, PolicyWord, duration, history, hours_word, keeping, policy_word,
+    queued_texts, when,
 };
 use crate::complete;
 
@@ -211,6 +212,51 @@ pub(crate) enum OutboxVerb {
         #[arg(value_name = "ID|USER", value_parser = queued_texts, add = ArgValueCandidates::new(complete::outbox))]
         which: QueuedTexts,
     },
+}
+
+/// `history`.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("texts").args(["search", "since", "last", "export"]).multiple(true)))]
+pub(crate) struct HistoryArgs {
+    /// With whom
+    #[arg(value_parser = UserName::parse, add = ArgValueCandidates::new(complete::kept))]
+    pub(crate) user: Option<UserName>,
+    /// Texts with TEXT in them, in capitals or small letters
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) search: Option<String>,
+    /// Texts from WHEN on: a date (2026-11-30), or a duration ago (7d)
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    pub(crate) since: Option<u64>,
+    /// Texts before WHEN; with --erase, of the days (by UTC) before
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    pub(crate) before: Option<u64>,
+    /// The last N texts only
+    #[arg(long, value_name = "N", requires = "user", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) last: Option<u16>,
+    /// Write them for others to read
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) export: Option<ExportFormat>,
+    /// Into a new file, which only you can read
+    #[arg(short, long, value_name = "FILE", requires = "export")]
+    pub(crate) output: Option<PathBuf>,
+    /// Erase them: all, or those of the days before --before
+    #[arg(long, conflicts_with = "texts")]
+    pub(crate) erase: bool,
+    /// Do not ask back
+    #[arg(short, long, requires = "erase")]
+    pub(crate) yes: bool,
+    /// Keep texts from now on: none, N days or all, or default (the user's own word is dropped). What is older is erased
+    #[arg(long, value_name = "DAYS", value_parser = keeping, conflicts_with_all = ["texts", "erase", "before"])]
+    pub(crate) keep: Option<Keeping>,
+}
+
+/// How texts are exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// As `history` shows them
+    Text,
+    /// JSON, one object a line
+    Jsonl,
 }
 
 /// `read`.

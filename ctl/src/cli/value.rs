@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use jiff::{Span, SpanRelativeTo};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Span, SpanRelativeTo, Timestamp};
 use secchat_ipc::UserName;
-use secchat_ipc::types::{Policy, QueuedTexts, QuietHours};
+use secchat_ipc::types::{Keep, Policy, QueuedTexts, QuietHours};
 
 /// For how long texts may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct History(pub(crate) Option<u16>);
+
+/// What `history --keep` may be given: `None` is the default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Keeping(pub(crate) Option<Keep>);
 
 /// What `policy` may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +85,27 @@ pub(super) fn history(text: &str) -> Result<History, String> {
     }
 }
 
+/// Reads what [`history`] reads, or `default`.
+pub(super) fn keeping(text: &str) -> Result<Keeping, String> {
+    if text == "default" {
+        return Ok(Keeping(None));
+    }
+    let History(days) = history(text).map_err(|why| format!("{why}; or default"))?;
+    Ok(Keeping(Some(days.map_or(Keep::All, Keep::Days))))
+}
+
+/// Reads a date, the time of RFC 3339, or a duration before now: Unix seconds.
+pub(super) fn when(text: &str) -> Result<u64, String> {
+    let date = || {
+        let midnight = text.parse::<Date>().ok()?.at(0, 0, 0, 0);
+        midnight.to_zoned_datetime(TimeZone::system()).ok().map(|zoned| zoned.timestamp())
+    };
+    let moment = text.parse::<Timestamp>().ok().or_else(date);
+    let moment = moment.map(|moment| u64::try_from(moment.as_second()).unwrap_or(0));
+    let ago = || Some(secchat_ipc::time::now().saturating_sub(duration(text).ok()?.as_secs()));
+    moment.or_else(ago).ok_or_else(|| format!("{text:?} is no date (2026-11-30) and no duration ago (7d)"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +148,26 @@ mod tests {
         }
         for text in ["", "+17", "-1", "No"] {
             assert!(queued_texts(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn keeping_is_read() {
+        assert_eq!(keeping("none"), Ok(Keeping(Some(Keep::Days(0)))));
+        assert_eq!(keeping("7"), Ok(Keeping(Some(Keep::Days(7)))));
+        assert_eq!(keeping("all"), Ok(Keeping(Some(Keep::All))));
+        assert_eq!(keeping("default"), Ok(Keeping(None)));
+        assert!(keeping("7d").is_err());
+    }
+
+    #[test]
+    fn a_time_is_a_date_or_ago() {
+        assert_eq!(when("2026-11-30T00:00:00Z"), Ok(1_796_083_200 - 86_400 * 2 + 86_400));
+        let days = when("2026-12-01").unwrap() - when("2026-11-30").unwrap();
+        assert_eq!(days, 86_400);
+        assert!(when("7d").unwrap() <= secchat_ipc::time::now() - 7 * 86_400);
+        for text in ["", "soon", "2026-13-01", "-1"] {
+            assert!(when(text).is_err(), "{text}");
         }
     }
 

@@ -9,6 +9,7 @@ mod consents;
 mod consume;
 mod dnd;
 mod doctor;
+mod history;
 mod hook;
 mod init;
 mod keygen;
@@ -57,6 +58,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<(), Failure> {
         Verb::Revoke(args) => consents::revoke(session, args.user).await,
         Verb::Send(args) => send::run(session, args).await,
         Verb::Outbox(args) => outbox::run(session, args).await,
+        Verb::History(args) => history::run(session, args).await,
         Verb::Read(args) => read::run(session, args).await,
         Verb::Chat(args) => chat::run(session, args.user).await,
         Verb::Close(args) => close::run(session, args.user).await,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use secchat_ipc::types::{EndReason, Policy, Resolution, ResolvedBy, Terms as IpcTerms};
-use secchat_ipc::{CommandError, Reply};
+use secchat_ipc::{CommandError, Reply, UserName as IpcUserName};
 use secchat_proto::UserName;
 use secchat_proto::chat::Side;
 use secchat_proto::crypto::entropy::Entropy;
@@ -15,7 +15,7 @@ use super::Core;
 use super::commands::{Caller, Outcome};
 use super::pending::Wait;
 use super::requests::State;
-use crate::convert::{chat_id_to_ipc, terms_from_ipc, terms_to_ipc, user_to_ipc};
+use crate::convert::{chat_id_to_ipc, terms_from_ipc, terms_to_ipc, user_from_ipc, user_to_ipc};
 use crate::limits::{MAX_CHATS, MAX_COOLING_PEERS};
 
 /// Who decided, and when.
@@ -36,6 +36,18 @@ pub(super) struct Accept {
     pub(super) is_standing: bool,
     /// Whether the command waits for the chat.
     pub(super) wait: bool,
+}
+
+impl Accept {
+    /// For the one chat.
+    pub(super) fn once(terms: Option<IpcTerms>, wait: bool) -> Self {
+        Self { terms, is_standing: false, wait }
+    }
+
+    /// For those that follow, too.
+    pub(super) fn standing(terms: Option<IpcTerms>, wait: bool) -> Self {
+        Self { terms, is_standing: true, wait }
+    }
 }
 
 /// A person refused this peer a short while ago. Kept in memory only.
@@ -167,12 +179,13 @@ impl<E: Entropy> Core<E> {
         }
     }
 
-    pub(super) fn accept_by_command(
+    pub(super) fn grant(
         &mut self,
         caller: &Caller,
-        peer: &UserName,
+        peer: &IpcUserName,
         accept: Accept,
     ) -> Result<Outcome, CommandError> {
+        let peer = &user_from_ipc(peer);
         let Accept { terms, is_standing, wait } = accept;
         self.identity()?;
         // What came under the other key is kept back, so the newest request is an older one.

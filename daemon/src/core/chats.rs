@@ -198,7 +198,10 @@ impl<E: Entropy> Core<E> {
                 self.handle_opened(chat_id, &peer, first);
             }
             ChatOutput::Text { id, text } => self.handle_text(chat_id, id, text),
-            ChatOutput::Delivered { up_to } => self.handle_delivered(chat_id, up_to),
+            ChatOutput::Delivered { up_to, texts } => {
+                self.keep_delivered(chat_id, texts);
+                self.handle_delivered(chat_id, up_to);
+            }
             ChatOutput::Interrupted { fault } => {
                 self.drop_held_records(chat_id);
                 if let Some(fault) = fault {

@@ -13,6 +13,7 @@ use super::answers::Accept;
 use super::asking::Ask;
 use super::consumers::NOTHING;
 use super::io::{Frontend, Output, RequestKey};
+use super::keeping::HistoryJob;
 use super::pending::{Ticket, Wait, Waiting};
 use crate::convert::user_from_ipc;
 use crate::limits::DEFAULT_COMMAND_TIMEOUT;
@@ -69,7 +70,7 @@ impl<E: Entropy> Core<E> {
         let result = if self.stopping {
             Err(CommandError::Stopping)
         } else if self.pending.has_room(caller.key.frontend) {
-            self.execute(caller, command)
+            self.may_know(&command).and_then(|()| self.execute(caller, command))
         } else {
             Err(CommandError::LimitReached {
                 why: "too many commands wait for their answer: let some finish first".into(),
@@ -83,7 +84,6 @@ impl<E: Entropy> Core<E> {
     }
 
     fn execute(&mut self, caller: &Caller, command: Command) -> Result<Outcome, CommandError> {
-        self.may_know(&command)?;
         match command {
             Command::Status => Ok(Outcome::Now(Reply::Status(self.status()))),
             Command::Subscribe => Ok(self.subscribe(caller)),
@@ -97,13 +97,9 @@ impl<E: Entropy> Core<E> {
             }
             Command::Withdraw { peer } => self.withdraw_by_command(&user_from_ipc(&peer)),
             Command::Requests => Ok(self.list_requests()),
-            Command::Accept { peer, terms, wait } => {
-                let accept = Accept { terms, is_standing: false, wait };
-                self.accept_by_command(caller, &user_from_ipc(&peer), accept)
-            }
+            Command::Accept { peer, terms, wait } => self.grant(caller, &peer, Accept::once(terms, wait)),
             Command::AcceptStanding { peer, terms, wait } => {
-                let accept = Accept { terms, is_standing: true, wait };
-                self.accept_by_command(caller, &user_from_ipc(&peer), accept)
+                self.grant(caller, &peer, Accept::standing(terms, wait))
             }
             Command::Consents => Ok(self.list_consents()),
             Command::DoNotDisturb => Ok(self.show_do_not_disturb()),
@@ -142,6 +138,10 @@ impl<E: Entropy> Core<E> {
             }
             Command::ForgetConsumer { consumer } => self.forget_consumer(caller, &consumer),
             Command::Consumers => Ok(self.list_consumers()),
+            Command::History(query) => self.query_history(caller, query),
+            Command::HistoryKept => self.history_job(caller, HistoryJob::List),
+            Command::SetHistory { peer, keep } => self.set_history(caller, peer, keep),
+            Command::EraseHistory { peer, before } => self.erase_history(caller, peer, before),
         }
     }
 
@@ -198,6 +198,7 @@ impl<E: Entropy> Core<E> {
                 | Wait::Talk { .. }
                 | Wait::Opening { .. }
                 | Wait::Queued
+                | Wait::History
                 | Wait::Saved { .. } => Err(CommandError::TimedOut),
             };
             self.reply(key, result);
@@ -220,6 +221,7 @@ impl<E: Entropy> Core<E> {
             | Wait::Delivery { .. }
             | Wait::Close { .. }
             | Wait::Queued
+            | Wait::History
             | Wait::Events { .. }
             | Wait::Saved { .. } => {}
         }
@@ -331,6 +333,10 @@ fn needs_what_was_saved(command: &Command) -> bool {
         | Command::CancelQueued { .. }
         | Command::Consume { .. }
         | Command::ForgetConsumer { .. }
-        | Command::Consumers => true,
+        | Command::Consumers
+        | Command::History(_)
+        | Command::HistoryKept
+        | Command::SetHistory { .. }
+        | Command::EraseHistory { .. } => true,
     }
 }

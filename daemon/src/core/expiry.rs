@@ -38,11 +38,12 @@ impl<E: Entropy> Core<E> {
         }
         self.expire_consents();
         self.expire_queued();
+        self.expire_history();
         let incoming = self.requests.values().map(|request| request.request.expires);
         let outgoing = self.asked.values().map(|asked| asked.request.expires);
         let consents = self.consents.values().map(|consent| consent.terms.until);
         let all = incoming.chain(outgoing).chain(consents).chain(self.outbox.next_expiry());
-        self.next_expiry = all.min().unwrap_or(u64::MAX);
+        self.next_expiry = all.chain([self.history.next_expiry()]).min().unwrap_or(u64::MAX);
     }
 
     fn expire_incoming(&mut self, chat_id: ChatId) {

@@ -91,6 +91,7 @@ impl<E: Entropy> Core<E> {
                 RecordKey::Queued(id) => self.note_queued_kept(*id),
                 // The last keys there are: what they tell of is in force now.
                 RecordKey::Event(number) => self.note_events_kept(*number),
+                RecordKey::Kept(chat_id, is_own, id) => self.note_kept(*chat_id, *is_own, *id),
                 RecordKey::Settings
                 | RecordKey::Consumer(_)
                 | RecordKey::LastQueued
@@ -100,6 +101,7 @@ impl<E: Entropy> Core<E> {
                 | RecordKey::Asked(_)
                 | RecordKey::Consent(_)
                 | RecordKey::Quiet
+                | RecordKey::Keep(_)
                 | RecordKey::Chat(_) => {}
             }
         }
@@ -167,6 +169,7 @@ impl<E: Entropy> Core<E> {
                 talk.held.admitted = talk.held.admitted.saturating_add(1);
             }
             self.touch(RecordKey::Unread(chat_id, id));
+            self.keep_received(&message);
             self.log_event(Event::MessageReceived(message));
         }
         true
@@ -194,6 +197,7 @@ impl<E: Entropy> Core<E> {
             self.admitted = self.admitted.saturating_sub(1);
             self.inbox_bytes = self.inbox_bytes.saturating_sub(message.text.len());
             self.forget_logged_text(message.chat_id, message.id);
+            self.forget_received(chat_id, message.id);
             self.touch(RecordKey::Unread(chat_id, message.id));
         }
     }

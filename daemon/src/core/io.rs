@@ -21,6 +21,7 @@ use secchat_proto::crypto::signature::SigningKey;
 use secchat_proto::wire::link::LinkMessage;
 use secchat_proto::wire::login::{RejectReason, Role};
 
+use super::keeping::{HistoryAnswer, HistoryRequest};
 use super::record::{Record, RecordKey, Unlocked};
 
 /// Both clocks.
@@ -113,6 +114,8 @@ pub enum Input {
     RsaKeyReady(ReadyRsaKey),
     /// The changes were written, or not ([`Output::Write`]); the text says which file and why.
     Saved(Result<(), String>),
+    /// A job of the history was done, or not ([`Output::History`]).
+    HistoryDone(Result<HistoryAnswer, CommandError>),
     /// Where the machine is, by its clock: at the start, and when it is elsewhere.
     Zone(jiff::tz::TimeZone),
     /// The daemon stops: log out, answer what waits.
@@ -164,6 +167,8 @@ pub enum Output {
     /// Write these records (`Some`) and delete those (`None`), all or none, and answer with [`Input::Saved`] when they
     /// are on disk. Never two at a time.
     Write(BTreeMap<RecordKey, Option<Record>>),
+    /// Do this with what was kept of conversations; answer with [`Input::HistoryDone`]. Never two at a time.
+    History(Box<HistoryRequest>),
     /// The identity key is wiped: what is written from now on only it can read.
     LockStore,
     /// A line for the log: who did what to whom; never contents.

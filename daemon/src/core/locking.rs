@@ -79,6 +79,7 @@ impl<E: Entropy> Core<E> {
         if !self.is_restored {
             self.restore(restored);
         }
+        self.tidy_after_unlock();
         self.take_up_accepted();
         self.want_online();
         // Safety numbers can be told now.
@@ -102,6 +103,7 @@ impl<E: Entropy> Core<E> {
         self.answer_all(opening, &Err(CommandError::Locked));
         self.end_link(LogoutReason::User);
         self.session.identity = None;
+        self.stop_history();
         self.output(Output::LockStore);
         self.session.lock_at = None;
         self.session.retry = None;

@@ -8,7 +8,7 @@
 //! `outbox` (texts left for who is away),
 //! `view` (snapshot and events), `consumers` (the log of events), `known` (peers and settings), `record` (what survives), `saving` (what is written when),
 //! `held` (what waits for the disk), `restore` (what comes back), `expiry` (time), `quiet` (do not
-//! disturb), `status`.
+//! disturb), `history` and `keeping` (what is kept after it was delivered), `status`.
 //!
 //! Nothing here grows without a bound ([`crate::limits`]), whatever a relay, a peer or a frontend sends. What the relay
 //! says (answers, withdrawals, absence) ends an attempt or interrupts a chat, never a chat, a pin or a grant.
@@ -23,7 +23,9 @@ mod consents;
 mod consumers;
 mod expiry;
 mod held;
+mod history;
 pub mod io;
+pub mod keeping;
 mod known;
 mod link;
 mod liveness;
@@ -86,6 +88,7 @@ pub struct Core<E> {
     consumers: consumers::Consumers,
     pending: pending::Pending,
     quiet: quiet::Quiet,
+    history: history::History,
     view: view::View,
     /// Bytes of unread texts, with those on their way to the disk.
     inbox_bytes: usize,
@@ -122,6 +125,7 @@ impl<E: Entropy> Core<E> {
             consumers: consumers::Consumers::default(),
             pending: pending::Pending::default(),
             quiet: quiet::Quiet::default(),
+            history: history::History::default(),
             view: view::View::new(time.unix),
             inbox_bytes: 0,
             admitted: 0,
@@ -147,6 +151,7 @@ impl<E: Entropy> Core<E> {
             Input::LinkDown(failure) => self.handle_link_down(&failure),
             Input::RsaKeyReady(key) => self.session.keep_rsa_key(key),
             Input::Saved(result) => self.handle_saved(result),
+            Input::HistoryDone(result) => self.handle_history_done(result),
             Input::Zone(zone) => self.set_zone(zone),
             Input::Stop => self.stop(),
         }
@@ -191,6 +196,7 @@ impl<E: Entropy> Core<E> {
     /// What follows from every change: connect if wanted, make keys, save, tell frontends.
     fn settle(&mut self) {
         self.drive_session();
+        self.drive_history();
         self.save_if_changed();
         self.publish();
     }

@@ -56,6 +56,8 @@ pub(super) enum Wait {
         /// The answer then.
         reply: Box<Reply>,
     },
+    /// A job of the history.
+    History,
     /// The save of a text that was left.
     Queued,
     /// The next event in the log.
@@ -114,6 +116,11 @@ impl Pending {
             self.per_frontend.remove(&waiting.key.frontend);
         }
         Some(waiting)
+    }
+
+    /// Whether it still waits.
+    pub(super) fn is_waiting(&self, ticket: Ticket) -> bool {
+        self.waiting.contains_key(&ticket)
     }
 
     /// Takes out, in the order in which they came, all that wait for this.

@@ -7,6 +7,7 @@ use secchat_proto::chat::SavedChat;
 use secchat_proto::crypto::signature::{PublicKey, SigningKey};
 use secchat_proto::wire::link::ChatId;
 use secchat_proto::wire::request::{RequestToTalk, Terms};
+use zeroize::Zeroizing;
 
 /// One thing that is kept on disk.
 #[derive(Clone, Debug)]
@@ -40,6 +41,10 @@ pub enum Record {
     Consumer(SavedConsumer),
     /// An event in the log, and its number.
     Event(u64, Event),
+    /// For how many days texts are kept: a peer's, or those of all others.
+    Keep(Option<UserName>, u16),
+    /// A text on its way into the history.
+    Kept(Box<KeptText>),
 }
 
 /// What a record is about.
@@ -73,6 +78,10 @@ pub enum RecordKey {
     Consumer(String),
     /// [`Record::Event`], by its number.
     Event(u64),
+    /// [`Record::Keep`].
+    Keep(Option<UserName>),
+    /// [`Record::Kept`]: whether it is an own text, and its number.
+    Kept(ChatId, bool, u64),
 }
 
 impl Record {
@@ -94,6 +103,8 @@ impl Record {
             Self::LastQueued(_) => RecordKey::LastQueued,
             Self::Consumer(consumer) => RecordKey::Consumer(consumer.name.clone()),
             Self::Event(number, _) => RecordKey::Event(*number),
+            Self::Keep(peer, _) => RecordKey::Keep(peer.clone()),
+            Self::Kept(text) => RecordKey::Kept(text.chat_id, text.is_own, text.id),
         }
     }
 }
@@ -114,6 +125,8 @@ pub struct Restored {
     pub records: Vec<Record>,
     /// What a person has to know of it: a file that was set aside.
     pub notices: Vec<String>,
+    /// Whether there may be a history.
+    pub has_history: bool,
 }
 
 /// What is not about one peer.
@@ -229,4 +242,32 @@ pub struct SavedConsumer {
     pub position: u64,
     /// How many after that are gone.
     pub missed: u64,
+}
+
+/// A text that is kept after it was delivered.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptText {
+    /// With whom.
+    pub peer: UserName,
+    /// In which chat.
+    pub chat_id: ChatId,
+    /// Whether this user wrote it.
+    pub is_own: bool,
+    /// Its number in its chat and direction.
+    pub id: u64,
+    /// When it arrived, here or there: Unix seconds.
+    pub at: u64,
+    /// For how many days the two agreed that it may be kept; [`u16::MAX`]: for ever.
+    pub days: u16,
+    /// Among those written at once, the lower ones come first. Not kept.
+    pub order: u64,
+    /// The text.
+    pub text: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for KeptText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { chat_id, is_own, id, .. } = self;
+        f.debug_struct("KeptText").field("of", &(chat_id, is_own, id)).finish_non_exhaustive()
+    }
 }

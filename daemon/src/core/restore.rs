@@ -34,6 +34,7 @@ impl<E: Entropy> Core<E> {
     /// Takes up what an earlier daemon left on disk. Chats resume after the login.
     pub(super) fn restore(&mut self, restored: Restored) {
         self.is_restored = true;
+        let has_history = restored.has_history;
         for notice in restored.notices {
             self.warn("state_notice", None, notice.clone());
             self.notices.push(notice);
@@ -67,6 +68,9 @@ impl<E: Entropy> Core<E> {
         self.publish();
         self.consumers.is_replaying = false;
         self.restore_queued(queued, last_queued);
+        if has_history {
+            self.look_again_tomorrow();
+        }
     }
 
     fn sort(&mut self, records: Vec<Record>) -> Sorted {
@@ -98,6 +102,9 @@ impl<E: Entropy> Core<E> {
                 Record::LastQueued(id) => sorted.last_queued = id,
                 Record::Consumer(consumer) => sorted.consumers.push(consumer),
                 Record::Event(number, event) => sorted.log.push((number, event)),
+                Record::Keep(peer, days) => self.history.restore_keep(peer, days),
+                // The owner of the history has it.
+                Record::Kept(_) => {}
             }
         }
         sorted

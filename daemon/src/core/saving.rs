@@ -164,6 +164,7 @@ impl<E: Entropy> Core<E> {
                 self.saving.failed = Some(Failure { why: why.clone(), retry_at });
                 let error = CommandError::NotSaved { why };
                 self.give_up_unsaved(&error);
+                self.give_up_history(&error);
                 self.answer_saved(change, &Err(error));
             }
         }
@@ -212,6 +213,8 @@ impl<E: Entropy> Core<E> {
             RecordKey::LastQueued => Some(Record::LastQueued(self.outbox.last())),
             RecordKey::Consumer(name) => self.consumers.record(name),
             RecordKey::Event(number) => self.consumers.record_of_event(*number),
+            RecordKey::Keep(peer) => self.history.record_of_keep(peer.as_ref()),
+            RecordKey::Kept(chat_id, is_own, id) => self.history.record(*chat_id, *is_own, *id),
         }
     }
 }

@@ -6,7 +6,7 @@ pub(crate) fn id(event: &str) -> Option<&'static str> {
     EVENTS.iter().find(|(name, _)| *name == event).map(|(_, id)| *id)
 }
 
-const EVENTS: [(&str, &str); 34] = [
+const EVENTS: [(&str, &str); 37] = [
     ("unlocked", "17a46cf9da28ed2a368a8dda02f17102"),
     ("locked", "4f15ac27f1c45bd959ca16bf78676dd5"),
     ("online", "a1d9437adee861a845c473c23549a887"),
@@ -41,6 +41,9 @@ const EVENTS: [(&str, &str); 34] = [
     ("queued_texts_ended", "fd4eb3221977e5978d02d86244bc7b5c"),
     ("save_failed", "bd454d2b3197bc3db4fade87e6ce1554"),
     ("state_notice", "ccd10d6b9246f663e5a3da6f2e1bc18e"),
+    ("history_set", "f29afeca4e7e2bd1c3d8f9e3075d876c"),
+    ("history_erased", "a5fb8d4bac0c81fa182f395d16c8725c"),
+    ("history_failed", "8681627a011b776331f8d009e5159bd0"),
 ];
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub(super) trait Disk: std::fmt::Debug + Send {
     fn set_aside(&self, unix: u64) -> io::Result<PathBuf>;
     /// Leaves a copy of what is there; says where.
     fn copy_aside(&self, unix: u64) -> io::Result<PathBuf>;
+    /// Deletes what is there.
+    fn remove(&self) -> io::Result<()>;
     /// What people call it.
     fn path(&self) -> &Path;
 }
@@ -68,6 +70,14 @@ impl Disk for FileDisk {
     fn copy_aside(&self, unix: u64) -> io::Result<PathBuf> {
         let aside = self.aside(unix);
         std::fs::copy(&self.0, &aside).map(|_| aside)
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        match std::fs::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        std::fs::File::open(self.folder())?.sync_all()
     }
 
     fn path(&self) -> &Path {

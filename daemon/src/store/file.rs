@@ -81,8 +81,31 @@ impl File {
         Ok(content)
     }
 
+    /// Reads these rows, as far as they are there.
+    pub(super) fn rows(
+        &mut self,
+        names: impl Iterator<Item = RowName>,
+    ) -> Result<Vec<(RowName, Vec<u8>)>, ReadError> {
+        let transaction = self.open()?.begin_read().map_err(|error| broken(&error))?;
+        let rows = transaction.open_table(ROWS).map_err(|error| broken(&error))?;
+        let mut found = Vec::new();
+        for name in names {
+            if let Some(row) = rows.get(name).map_err(|error| broken(&error))? {
+                found.push((name, row.value().to_vec()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Freed pages keep what was in them: the file is written anew without them.
+    pub(super) fn forget_deleted(&mut self) {
+        if let Err(error) = self.rewrite() {
+            tracing::warn!(%error, "what was deleted may still be in the file, sealed, until the next lock or unlock");
+        }
+    }
+
     /// Writes what is there into a new file, in the place of this one: what was deleted is gone from the disk then.
-    pub(super) fn rewrite(&mut self) -> Result<(), StoreError> {
+    fn rewrite(&mut self) -> Result<(), StoreError> {
         let path = self.disk.path().to_owned();
         let content = self.read().map_err(|error| match error {
             ReadError::Broken(why) | ReadError::Failed(why) => {

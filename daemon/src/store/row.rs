@@ -13,26 +13,51 @@ use secchat_proto::wire::request::RequestToTalk;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::history::Day;
 use crate::convert::{chat_id_from_ipc, chat_id_to_ipc, terms_from_ipc, terms_to_ipc};
 use crate::core::record::{
-    KeptAnswer, Record, SavedConsent, SavedConsumer, SavedPeer, SavedQueued, SavedQuiet, SavedRequest,
-    SavedSettings, Word,
+    KeptAnswer, KeptText, Record, SavedConsent, SavedConsumer, SavedPeer, SavedQueued, SavedQuiet,
+    SavedRequest, SavedSettings, Word,
 };
 
-/// The bytes of a record, filled with zeros to a power of two, so that its length tells little.
+/// What a row holds.
+pub(super) enum Opened {
+    /// Something that the core keeps.
+    Record(Record),
+    /// A text on its way into the history, and its number there.
+    Text(u64, KeptText),
+    /// The key of some texts of the history.
+    Day(Day),
+}
+
+/// The bytes of a record.
 pub(super) fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
-    let row = Row::from(record);
-    let length = postcard::serialize_with_flavor(&row, Size::default())?;
+    fill(&Row::from(record))
+}
+
+/// The bytes of a text of the history, which has this number there.
+pub(super) fn encode_text(number: u64, text: &KeptText) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
+    fill(&Row::of_text(number, text))
+}
+
+/// The bytes of a key of the history.
+pub(super) fn encode_day(day: &Day) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
+    fill(&Row::of_day(day))
+}
+
+/// A row's bytes, filled with zeros to a power of two, so that its length tells little.
+fn fill(row: &Row) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
+    let length = postcard::serialize_with_flavor(row, Size::default())?;
     // The full size at once: growing would leave copies behind.
     let mut bytes = Zeroizing::new(vec![0; length.next_power_of_two().max(LEAST_BYTES)]);
-    postcard::to_slice(&row, &mut bytes)?;
+    postcard::to_slice(row, &mut bytes)?;
     Ok(bytes)
 }
 
-/// The record of these bytes; `None` if they are not what [`encode`] makes.
-pub(super) fn decode(bytes: &[u8]) -> Option<Record> {
+/// What these bytes hold; `None` if they are not what the functions above make.
+pub(super) fn decode(bytes: &[u8]) -> Option<Opened> {
     let (row, rest) = postcard::take_from_bytes::<Row>(bytes).ok()?;
-    rest.iter().all(|byte| *byte == 0).then(|| row.into_record())?
+    rest.iter().all(|byte| *byte == 0).then(|| row.open())?
 }
 
 /// A record in the types of the disk.
@@ -93,6 +118,33 @@ enum Row {
         number: u64,
         event: Event,
     },
+    Keep {
+        peer: Option<String>,
+        days: u16,
+    },
+    Kept(Box<KeptRow>),
+    HistoryDay(DayRow),
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptRow {
+    number: u64,
+    peer: String,
+    chat_id: IpcChatId,
+    is_own: bool,
+    id: u64,
+    at: u64,
+    days: u16,
+    text: Zeroizing<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DayRow {
+    peer: String,
+    first: u64,
+    day: u64,
+    days: u16,
+    key: Option<Zeroizing<[u8; 32]>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -188,13 +240,39 @@ impl From<&Record> for Row {
                 Self::Consumer { name: name.clone(), position: *position, missed: *missed }
             }
             Record::Event(number, event) => Self::Event { number: *number, event: event.clone() },
+            Record::Keep(peer, days) => {
+                Self::Keep { peer: peer.as_ref().map(ToString::to_string), days: *days }
+            }
+            // The owner of the file gives it its number.
+            Record::Kept(text) => Self::of_text(0, text),
         }
     }
 }
 
 impl Row {
-    fn into_record(self) -> Option<Record> {
-        Some(match self {
+    fn of_text(number: u64, text: &KeptText) -> Self {
+        let KeptText { peer, chat_id, is_own, id, at, days, order: _, text } = text;
+        Self::Kept(Box::new(KeptRow {
+            number,
+            peer: peer.to_string(),
+            chat_id: chat_id_to_ipc(*chat_id),
+            is_own: *is_own,
+            id: *id,
+            at: *at,
+            days: *days,
+            text: text.clone(),
+        }))
+    }
+
+    fn of_day(Day { peer, first, day, days, key }: &Day) -> Self {
+        let key = key.as_ref().map(|key| Zeroizing::new(*key.expose()));
+        Self::HistoryDay(DayRow { peer: peer.to_string(), first: *first, day: *day, days: *days, key })
+    }
+
+    fn open(self) -> Option<Opened> {
+        Some(Opened::Record(match self {
+            Self::Kept(row) => return row.read(),
+            Self::HistoryDay(row) => return row.read(),
             Self::Settings { policy, newest_crl_seen } => {
                 Record::Settings(SavedSettings { policy, newest_crl_seen })
             }
@@ -236,7 +314,29 @@ impl Row {
                 Record::Consumer(SavedConsumer { name, position, missed })
             }
             Self::Event { number, event } => Record::Event(number, event),
-        })
+            Self::Keep { peer: None, days } => Record::Keep(None, days),
+            Self::Keep { peer: Some(peer), days } => Record::Keep(Some(name(&peer)?), days),
+        }))
+    }
+}
+
+impl KeptRow {
+    fn read(self) -> Option<Opened> {
+        let Self { number, peer, chat_id, is_own, id, at, days, text } = self;
+        let (peer, chat_id) = (name(&peer)?, chat_id_from_ipc(chat_id)?);
+        Some(Opened::Text(number, KeptText { peer, chat_id, is_own, id, at, days, order: 0, text }))
+    }
+}
+
+impl DayRow {
+    fn read(self) -> Option<Opened> {
+        let Self { peer, first, day, days, key } = self;
+        let key = key.map(|bytes| {
+            let mut key = Secret::zeros();
+            key.expose_mut().copy_from_slice(bytes.as_slice());
+            key
+        });
+        Some(Opened::Day(Day { peer: name(&peer)?, first, day, days, key }))
     }
 }
 

@@ -76,8 +76,16 @@ impl Keys {
             RecordKey::LastQueued => "last queued".to_owned(),
             RecordKey::Consumer(name) => format!("consumer {name}"),
             RecordKey::Event(number) => format!("event {number}"),
+            RecordKey::Keep(None) => "keep".to_owned(),
+            RecordKey::Keep(Some(peer)) => format!("keep {peer}"),
+            RecordKey::Kept(chat_id, is_own, id) => format!("kept {chat_id:?} {is_own} {id}"),
         };
-        Ok(u128::from_be_bytes(*expand::<16>(&self.names, &label)?.expose()))
+        self.pseudonym(&label)
+    }
+
+    /// What the disk shows in the place of this word.
+    pub(super) fn pseudonym(&self, word: &str) -> Result<u128, Error> {
+        Ok(u128::from_be_bytes(*expand::<16>(&self.names, word)?.expose()))
     }
 
     /// A row as it stands on disk.

@@ -1,6 +1,7 @@
 //! The store on real files: what is written comes back, and nothing of it can be read or moved.
 
 mod faults;
+mod history;
 
 use secchat_ipc::types::{Message, Policy, QuietHours};
 use secchat_proto::UserName;
@@ -114,6 +115,8 @@ fn every_kind() -> Vec<Record> {
         Record::LastQueued(7),
         Record::Consumer(SavedConsumer { name: "a-bot".to_owned(), position: 3, missed: 1 }),
         event(4, "said to the bot"),
+        Record::Keep(None, 0),
+        Record::Keep(Some(name("grace")), 30),
     ]);
     records
 }
@@ -128,7 +131,8 @@ fn by_key(records: &[Record]) -> BTreeMap<RecordKey, Vec<u8>> {
 }
 
 fn keeper(folder: &Path) -> Keeper {
-    Keeper::new(Box::new(FileDisk(folder.join(STORE_FILE))), folder.to_owned())
+    let disk = |name| Box::new(FileDisk(folder.join(name)));
+    Keeper::new(disk(STORE_FILE), disk(HISTORY_FILE), folder.to_owned())
 }
 
 fn unlock(keeper: &mut Keeper, identity: &SigningKey) -> Restored {
@@ -197,7 +201,7 @@ fn what_was_deleted_is_gone_from_the_file_after_lock_and_unlock() {
     unlock(&mut keeper, &identity);
     for round in 0..2_u64 {
         keeper.write(&changes(&[unread(1, 1, "read and forgotten"), unread(1, 2, "kept")])).unwrap();
-        let (name, _) = keeper.keys.as_ref().unwrap().row(&RecordKey::Unread(chat_id(1), 1), None).unwrap();
+        let name = keeper.keys.as_ref().unwrap().name(&RecordKey::Unread(chat_id(1), 1)).unwrap();
         let rows = keeper.file.read().unwrap().rows;
         let sealed = rows.into_iter().find(|(it, _)| *it == name).unwrap().1;
         let is_there = || {

@@ -183,8 +183,8 @@ impl Chat {
             self.closing.want_restored(env.now);
             return Ok(());
         }
-        if self.outbound.acknowledge(held)? {
-            self.outputs.push_back(Output::Delivered { up_to: held });
+        if let Some(texts) = self.outbound.acknowledge(held)? {
+            self.outputs.push_back(Output::Delivered { up_to: held, texts });
         }
         self.outbound.seal_again_after(held);
         Ok(())

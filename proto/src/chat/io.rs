@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use zeroize::Zeroizing;
+
 use crate::Error;
 #[cfg(doc)]
 use crate::chat::Chat;
@@ -88,6 +90,8 @@ pub enum Output {
     Delivered {
         /// The last one's number.
         up_to: u64,
+        /// Those of them that were kept for sending again, with their numbers.
+        texts: Vec<(u64, Zeroizing<String>)>,
     },
     /// The link, the pair or a fault interrupted it; keys are wiped.
     Interrupted {

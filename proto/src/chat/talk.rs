@@ -94,10 +94,10 @@ impl Chat {
     }
 
     fn take_delivered(&mut self, id: u64) -> Result<(), Cause> {
-        let is_new = self.outbound.acknowledge(id)?;
+        let news = self.outbound.acknowledge(id)?;
         self.attempts.note_progress();
-        if is_new && !self.closing.is_told() {
-            self.outputs.push_back(Output::Delivered { up_to: id });
+        if let Some(texts) = news.filter(|_| !self.closing.is_told()) {
+            self.outputs.push_back(Output::Delivered { up_to: id, texts });
         }
         Ok(())
     }

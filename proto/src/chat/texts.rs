@@ -15,6 +15,9 @@ use crate::limits::{
 };
 use crate::wire::chat_record::{ChatMessage, filled_text_bytes};
 
+/// Texts and their numbers.
+type Texts = Vec<(u64, Zeroizing<String>)>;
+
 /// This side's texts until the peer acknowledges them.
 #[derive(Debug, Default)]
 pub(super) struct Outbound {
@@ -133,17 +136,19 @@ impl Outbound {
         held > self.last_sealed || held < self.acknowledged
     }
 
-    /// The peer holds all up to and with `id`; whether that is new.
-    pub(super) fn acknowledge(&mut self, id: u64) -> Result<bool, Error> {
+    /// The peer holds all up to and with `id`: what of it was kept until now; `None` if that is not new.
+    pub(super) fn acknowledge(&mut self, id: u64) -> Result<Option<Texts>, Error> {
         if id > self.last_sealed {
             return Err(Error::PeerMisbehaved(Rule::TextId));
         }
+        let mut texts = Texts::new();
         while let Some(kept) = self.kept.pop_front_if(|kept| kept.id <= id) {
             self.kept_bytes = self.kept_bytes.saturating_sub(kept.filled_bytes);
+            texts.push((kept.id, kept.text));
         }
         let is_new = id > self.acknowledged;
         self.acknowledged = self.acknowledged.max(id);
-        Ok(is_new)
+        Ok(is_new.then_some(texts))
     }
 
     /// New keys of a new pair: all above what the peer holds goes again.

@@ -3,6 +3,7 @@
 mod chats;
 mod consents;
 mod consumers;
+mod history;
 mod keys;
 mod outbox;
 mod properties;
@@ -30,6 +31,7 @@ use world::{Disk, World};
 
 use super::Core;
 use super::io::*;
+use super::keeping::{HistoryAnswer, HistoryRequest};
 use super::record::{Record, RecordKey, Restored, SavedPeer, Unlocked};
 
 /// `SplitMix64`: the same bytes for the same seed.

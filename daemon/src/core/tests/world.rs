@@ -12,6 +12,7 @@ pub(super) struct Node {
     pub(super) disk: Disk,
     pub(super) logs: Vec<LogLine>,
     pub(super) save_error: Option<String>,
+    pub(super) history: Vec<HistoryRequest>,
     pub(super) sent: Vec<LinkMessage>,
     pub(super) last_id: u64,
 }
@@ -80,6 +81,7 @@ impl World {
             disk,
             logs: Vec::new(),
             save_error: None,
+            history: Vec::new(),
             sent: Vec::new(),
             last_id: 0,
         });
@@ -213,7 +215,7 @@ impl World {
             }
             Output::LoadIdentity(passphrase) => Input::IdentityLoaded(if *passphrase.0 == "right" {
                 let records = node.disk.values().cloned().collect();
-                let restored = Restored { records, notices: Vec::new() };
+                let restored = Restored { records, ..Restored::default() };
                 Ok(Unlocked { identity: node.key.clone(), restored })
             } else {
                 Err(CommandError::WrongPassphrase)
@@ -240,6 +242,11 @@ impl World {
                 Some(why) => Input::Saved(Err(why.clone())),
                 None => Input::Saved(node.write(changes)),
             },
+            Output::History(request) => {
+                node.history.push((*request).clone());
+                let reply = Reply::HistoryErased { texts: 0 };
+                Input::HistoryDone(Ok(HistoryAnswer { reply, notices: Vec::new(), is_more_to_tidy: false }))
+            }
             Output::LockStore => return,
             Output::Log(line) => return node.logs.push(line),
         };

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use redb::{Database, StorageBackend};
 
+use super::history::{kept, request, texts};
 use super::*;
+use crate::core::keeping::HistoryJob;
 use crate::store::disk::{OpenError, builder};
 
 /// What happens at the k-th operation.
@@ -25,23 +27,31 @@ enum Fault {
     Tears,
 }
 
-/// A machine's disk.
+/// A machine, whatever files it has.
 #[derive(Debug, Default)]
 struct Machine {
-    /// As it is read.
-    seen: Vec<u8>,
-    /// As it would be after a power cut, at the least.
-    synced: Vec<u8>,
-    /// Since the last sync.
-    unsynced: Vec<(usize, Vec<u8>)>,
     /// Operations done.
     count: u64,
     fault: Option<(u64, Fault)>,
     is_off: bool,
 }
 
+/// One file of it.
+#[derive(Debug, Default)]
+struct Image {
+    /// As it is read.
+    seen: Vec<u8>,
+    /// As it would be after a power cut, at the least.
+    synced: Vec<u8>,
+    /// Since the last sync.
+    unsynced: Vec<(usize, Vec<u8>)>,
+}
+
 #[derive(Clone, Debug, Default)]
-struct Faulty(Arc<Mutex<Machine>>);
+struct Faulty {
+    machine: Arc<Mutex<Machine>>,
+    image: Arc<Mutex<Image>>,
+}
 
 impl Machine {
     /// Counts an operation that changes something; an error when its turn to fail has come.
@@ -59,7 +69,9 @@ impl Machine {
             _ => Ok(()),
         }
     }
+}
 
+impl Image {
     fn put(image: &mut Vec<u8>, at: usize, data: &[u8]) {
         if image.len() < at + data.len() {
             image.resize(at + data.len(), 0);
@@ -68,9 +80,9 @@ impl Machine {
     }
 
     /// The power comes back.
-    fn restart(&mut self) {
-        let Some((_, fault)) = self.fault.take() else { return };
-        if self.is_off {
+    fn restart(&mut self, machine: &Machine) {
+        let Some((_, fault)) = machine.fault else { return };
+        if machine.is_off {
             let mut image = self.synced.clone();
             let last = self.unsynced.len().saturating_sub(1);
             for (n, (at, data)) in self.unsynced.iter().enumerate() {
@@ -86,13 +98,21 @@ impl Machine {
         }
         self.synced = self.seen.clone();
         self.unsynced.clear();
-        self.is_off = false;
     }
 }
 
 impl Faulty {
     fn machine(&self) -> MutexGuard<'_, Machine> {
-        self.0.lock().unwrap()
+        self.machine.lock().unwrap()
+    }
+
+    fn image(&self) -> MutexGuard<'_, Image> {
+        self.image.lock().unwrap()
+    }
+
+    /// Another file on the same machine.
+    fn beside(&self) -> Self {
+        Self { machine: Arc::clone(&self.machine), image: Arc::default() }
     }
 }
 
@@ -102,57 +122,56 @@ fn size(bytes: u64) -> usize {
 
 impl StorageBackend for Faulty {
     fn len(&self) -> Result<u64, io::Error> {
-        Ok(self.machine().seen.len() as u64)
+        Ok(self.image().seen.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        let (machine, at) = (self.machine(), size(offset));
-        let bytes = machine.seen.get(at..at + out.len());
+        let (image, at) = (self.image(), size(offset));
+        let bytes = image.seen.get(at..at + out.len());
         let bytes = bytes.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
         out.copy_from_slice(bytes);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        let mut machine = self.machine();
-        machine.step()?;
-        let len = size(len);
-        machine.seen.resize(len, 0);
-        machine.synced.resize(len, 0);
+        self.machine().step()?;
+        let (mut image, len) = (self.image(), size(len));
+        image.seen.resize(len, 0);
+        image.synced.resize(len, 0);
         Ok(())
     }
 
     fn sync_data(&self) -> Result<(), io::Error> {
-        let mut machine = self.machine();
-        machine.step()?;
-        machine.synced = machine.seen.clone();
-        machine.unsynced.clear();
+        self.machine().step()?;
+        let mut image = self.image();
+        image.synced = image.seen.clone();
+        image.unsynced.clear();
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        let mut machine = self.machine();
-        let at = size(offset);
-        if let Err(error) = machine.step() {
-            // What the power cut tears.
-            machine.unsynced.push((at, data.to_vec()));
-            return Err(error);
-        }
-        Machine::put(&mut machine.seen, at, data);
-        machine.unsynced.push((at, data.to_vec()));
+        let step = self.machine().step();
+        let (mut image, at) = (self.image(), size(offset));
+        // What the power cut tears is the last one.
+        image.unsynced.push((at, data.to_vec()));
+        step?;
+        Image::put(&mut image.seen, at, data);
         Ok(())
     }
 }
 
 impl Disk for Faulty {
     fn open(&self) -> Result<Database, OpenError> {
-        if self.machine().seen.is_empty() {
+        if self.machine().is_off {
+            return Err(OpenError::Failed("the power is off".to_owned()));
+        }
+        if self.image().seen.is_empty() {
             // A file appears with an empty database in it: made under another name, and synced.
-            let fault = self.machine().fault.take();
-            drop(builder().create_with_backend(self.clone()).map_err(OpenError::from)?);
-            let mut machine = self.machine();
-            machine.synced = machine.seen.clone();
-            (machine.fault, machine.count) = (fault, 0);
+            let made = Self::default();
+            drop(builder().create_with_backend(made.clone()).map_err(OpenError::from)?);
+            let mut image = self.image();
+            image.seen = made.image().seen.clone();
+            image.synced = image.seen.clone();
         }
         builder().create_with_backend(self.clone()).map_err(OpenError::from)
     }
@@ -163,11 +182,17 @@ impl Disk for Faulty {
         fill(&database)?;
         drop(database);
         // The exchange of two names: it happens or it does not.
-        let mut machine = self.machine();
-        machine.step().map_err(|error| error.to_string())?;
-        machine.seen = made.machine().seen.clone();
-        machine.synced = machine.seen.clone();
-        machine.unsynced.clear();
+        self.machine().step().map_err(|error| error.to_string())?;
+        let mut image = self.image();
+        image.seen = made.image().seen.clone();
+        image.synced = image.seen.clone();
+        image.unsynced.clear();
+        Ok(())
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.machine().step()?;
+        *self.image() = Image::default();
         Ok(())
     }
 
@@ -184,10 +209,41 @@ impl Disk for Faulty {
     }
 }
 
-/// What a conversation writes, batch by batch: texts out and in, acknowledged and read, a lock in between.
-fn script() -> Vec<BTreeMap<RecordKey, Option<Record>>> {
+/// What happens to a store.
+enum Step {
+    Write(BTreeMap<RecordKey, Option<Record>>),
+    History(HistoryJob),
+    Lock,
+}
+
+/// What is on disk.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Expected {
+    records: BTreeMap<RecordKey, Vec<u8>>,
+    /// The texts of the history.
+    texts: Vec<String>,
+}
+
+impl Expected {
+    fn after(mut self, step: &Step) -> Self {
+        match step {
+            Step::Write(batch) => batch.iter().for_each(|(key, record)| match record {
+                Some(Record::Kept(kept)) => self.texts.push(kept.text.as_str().to_owned()),
+                Some(record) => drop(self.records.insert(key.clone(), row::encode(record).unwrap().to_vec())),
+                None => drop(self.records.remove(key)),
+            }),
+            Step::History(HistoryJob::Erase { .. }) => self.texts.clear(),
+            Step::History(_) | Step::Lock => {}
+        }
+        self
+    }
+}
+
+/// What a conversation writes, batch by batch: texts out and in, acknowledged, read and kept, the history moved and
+/// erased, and a lock in between.
+fn script() -> Vec<Step> {
     let long = "x".repeat(5_000);
-    let mut batches = vec![changes(&every_kind()), changes(&[chat(50, 3)])];
+    let mut steps = vec![Step::Write(changes(&every_kind())), Step::Write(changes(&[chat(50, 3)]))];
     for id in 5..9 {
         let mut batch = changes(&[unread(50, id, &long), chat(50, id)]);
         batch.extend(changes(&[Record::Sent(chat_id(50), id, format!("text {id}"))]));
@@ -199,61 +255,66 @@ fn script() -> Vec<BTreeMap<RecordKey, Option<Record>>> {
         // A text and its event come together.
         batch.extend(changes(&[event(id, &long)]));
         batch.insert(RecordKey::Event(id - 1), None);
-        batches.push(batch);
+        // It is kept in the same write.
+        batch.extend(changes(&[kept("bob", id, id / 7, &format!("kept {id}"))]));
+        steps.push(Step::Write(batch));
+        if id != 7 {
+            steps.push(Step::History(HistoryJob::Tidy));
+        }
+        match id {
+            5 => steps.push(Step::History(HistoryJob::Erase { peer: None, before: None })),
+            7 => steps.push(Step::Lock),
+            _ => {}
+        }
     }
-    batches
+    steps.pop();
+    steps
 }
 
-fn apply(disk: &mut BTreeMap<RecordKey, Vec<u8>>, batch: &BTreeMap<RecordKey, Option<Record>>) {
-    for (key, record) in batch {
-        match record {
-            Some(record) => disk.insert(key.clone(), row::encode(record).unwrap().to_vec()),
-            None => disk.remove(key),
-        };
-    }
-}
-
-/// Runs the script on a disk with this fault; whether it ran to its end without meeting it.
-fn survives(
-    identity: &SigningKey,
-    script: &[BTreeMap<RecordKey, Option<Record>>],
-    at: u64,
-    fault: Fault,
-) -> bool {
+/// Runs the script on a machine with this fault; whether it ran to its end without meeting it.
+fn survives(identity: &SigningKey, script: &[Step], at: u64, fault: Fault) -> bool {
     let disk = Faulty::default();
+    let history = disk.beside();
     disk.machine().fault = Some((at, fault));
     let secret = identity.own_secret(IDENTITY_LABEL).unwrap();
-    let start = || Keeper::new(Box::new(disk.clone()), PathBuf::from("/nowhere"));
+    let start = || Keeper::new(Box::new(disk.clone()), Box::new(history.clone()), PathBuf::from("/nowhere"));
     let mut keeper = start();
-    let mut answered = BTreeMap::new();
-    // Of the batch that was not answered nobody knows: it is there whole, or not at all.
+    let mut answered = Expected::default();
+    // Of the step that was not answered nobody knows: it is there whole, or not at all.
     let mut unanswered = None;
     if keeper.unlock(&secret).is_ok() {
-        for (n, batch) in script.iter().enumerate() {
-            if n == script.len() / 2 {
-                keeper.lock();
-            }
-            match keeper.write(batch) {
-                Ok(()) => apply(&mut answered, batch),
-                Err(_) => {
-                    let mut whole = answered.clone();
-                    apply(&mut whole, batch);
-                    unanswered = Some(whole);
-                    break;
+        for step in script {
+            let done = match step {
+                Step::Write(batch) => keeper.write(batch),
+                Step::History(job) => keeper.history(&request(job.clone(), u16::MAX, 0)).map(drop),
+                Step::Lock => {
+                    keeper.lock();
+                    Ok(())
                 }
+            };
+            let whole = answered.clone().after(step);
+            if done.is_err() {
+                unanswered = Some(whole);
+                break;
             }
+            answered = whole;
         }
     }
     drop(keeper);
     let was_met = disk.machine().count >= at;
-    disk.machine().restart();
+    disk.image().restart(&disk.machine());
+    history.image().restart(&disk.machine());
+    *disk.machine() = Machine::default();
     let mut again = start();
-    let found = by_key(&again.unlock(&secret).unwrap().records);
+    let records = by_key(&again.unlock(&secret).unwrap().records);
+    let found = Expected { records, texts: texts(&mut again, u16::MAX, 0) };
     assert!(
         found == answered || Some(&found) == unanswered.as_ref(),
-        "{fault:?} at {at}: {:?} in place of {:?}",
-        found.keys(),
-        answered.keys()
+        "{fault:?} at {at}: {:?} {:?} in place of {:?} {:?}",
+        found.records.keys(),
+        found.texts,
+        answered.records.keys(),
+        answered.texts
     );
     again.write(&changes(&[unread(9, 9, "goes on")])).unwrap();
     !was_met
@@ -264,6 +325,6 @@ fn nothing_answered_is_lost_whichever_write_fails() {
     let (identity, script) = (identity(), script());
     for fault in [Fault::Once, Fault::LosesAll, Fault::LosesSome, Fault::Tears] {
         let faults = (1..).take_while(|at| !survives(&identity, &script, *at, fault)).count();
-        assert!(faults > 20, "{fault:?}: only {faults} operations to fail");
+        assert!(faults > 60, "{fault:?}: only {faults} operations to fail");
     }
 }

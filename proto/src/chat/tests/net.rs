@@ -134,7 +134,7 @@ impl Net {
                         self.call_only(side, |chat, env| chat.handle_held(id, env));
                     }
                 }
-                Output::Delivered { up_to } => {
+                Output::Delivered { up_to, .. } => {
                     assert!(up_to > end.delivered, "each acknowledgement is news");
                     end.delivered = up_to;
                 }
