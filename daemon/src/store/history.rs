@@ -5,6 +5,7 @@
 //! is kept. There each text is sealed under the key of its peer and day. The keys are rows of the store: once one is gone
 //! from there nobody can read its texts, and they are cleaned away afterwards.
 
+mod erasing;
 mod pages;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use secchat_proto::UserName;
 use secchat_proto::crypto::secret::Secret;
 use zeroize::Zeroizing;
 
+use self::erasing::is_due;
 use super::StoreError;
 use super::disk::Disk;
 use super::file::{Batch, File, ReadError};
@@ -23,11 +25,9 @@ use super::row::{self, Opened};
 use super::seal::{self, Keys, RowName};
 use crate::clock;
 use crate::convert::{user_from_ipc, user_to_ipc};
-use crate::core::keeping::{
-    self, HistoryAnswer, HistoryJob, HistoryRequest, Keeping, day_of, is_day_over, kept_of_peer,
-};
+use crate::core::keeping::{self, HistoryAnswer, HistoryJob, HistoryRequest, Keeping, day_of, kept_of_peer};
 use crate::core::record::KeptText;
-use crate::limits::{MAX_HISTORY_KEYS, MAX_STAGED_TEXTS};
+use crate::limits::MAX_STAGED_TEXTS;
 
 /// The texts of one peer and day for which the same was agreed. Their numbers follow each other.
 #[derive(Debug)]
@@ -144,19 +144,17 @@ impl History {
         Ok(HistoryAnswer { reply, notices: self.file.take_notices(), is_more_to_tidy })
     }
 
-    /// Moves rows of the store to their place. A crash in between leaves them in both; their numbers tell.
+    /// Moves rows of the store to their place. A crash in between leaves them in both: they move again, to the same place.
     pub(super) fn move_staged(&mut self, store: &mut Unlocked<'_>) -> Result<(), StoreError> {
         while !self.staged.is_empty() {
             let owner = owner(store.keys)?;
-            let there = self.file.last_number(owner)?;
             let part: BTreeMap<u64, RowName> =
                 self.staged.iter().take(MOVED_AT_ONCE).map(|(number, name)| (*number, *name)).collect();
             let rows =
                 store.file.rows(part.values().copied()).map_err(|error| unreadable(store.file, error))?;
             let rows: BTreeMap<RowName, Vec<u8>> = rows.into_iter().collect();
             let mut sealed = Vec::new();
-            let mut last = there;
-            for (number, name) in part.iter().filter(|(number, _)| **number > there) {
+            for (number, name) in &part {
                 let Some(text) = rows.get(name).and_then(|row| open_text(store.keys, *name, row)) else {
                     continue;
                 };
@@ -164,10 +162,9 @@ impl History {
                 let key = self.key_for(store, tag, *number, &text)?;
                 let plaintext = row::encode_text(*number, &text)?;
                 sealed.push((tag, *number, seal::seal(&key, &context(tag, *number), &plaintext)?));
-                last = *number;
             }
             if !sealed.is_empty() {
-                self.file.append(owner, &sealed, last)?;
+                self.file.append(owner, &sealed, self.last)?;
             }
             let gone = part.values().map(|name| (*name, None)).collect();
             store.file.write(&Batch { rows: gone, ..Batch::default() })?;
@@ -198,69 +195,6 @@ impl History {
         Ok(key)
     }
 
-    /// The oldest day goes when there are too many.
-    fn make_room(&mut self, store: &mut Unlocked<'_>) -> Result<(), StoreError> {
-        if self.days.len() < MAX_HISTORY_KEYS {
-            return Ok(());
-        }
-        let Some(oldest) = self.days.values().map(|day| day.day).min() else { return Ok(()) };
-        self.forget(store, |day| day.day == oldest)?;
-        self.clean(store)
-    }
-
-    /// Forgets the keys of some days, for good; how many texts had them.
-    fn forget(
-        &mut self,
-        store: &mut Unlocked<'_>,
-        is_meant: impl Fn(&Day) -> bool,
-    ) -> Result<u64, StoreError> {
-        let meant = self.days.iter().filter(|(_, day)| day.key.is_some() && is_meant(day));
-        let places: Vec<(Tag, u64)> = meant.map(|(place, _)| *place).collect();
-        if places.is_empty() {
-            return Ok(0);
-        }
-        let ranges: Vec<Texts> = places.iter().map(|place| self.texts_of(*place)).collect();
-        let texts = self.file.count(owner(store.keys)?, &ranges)?;
-        let mut rows = Vec::with_capacity(places.len());
-        for place in &places {
-            let Some(Day { peer, first, day, days, key: _ }) = self.days.get(place) else { continue };
-            let erased = Day { peer: peer.clone(), first: *first, day: *day, days: *days, key: None };
-            rows.push(day_row(store.keys, place.0, &erased)?);
-        }
-        store.file.write(&Batch { rows, ..Batch::default() })?;
-        for place in places {
-            if let Some(day) = self.days.get_mut(&place) {
-                day.key = None;
-            }
-        }
-        store.file.forget_deleted();
-        Ok(texts)
-    }
-
-    /// Cleans some erased texts away; without any text left, the file too.
-    fn clean(&mut self, store: &mut Unlocked<'_>) -> Result<(), StoreError> {
-        let erased = self.days.iter().filter(|(_, day)| day.key.is_none());
-        let places: Vec<(Tag, u64)> = erased.map(|(place, _)| *place).collect();
-        if places.is_empty() {
-            return Ok(());
-        }
-        if places.len() == self.days.len() && self.staged.is_empty() {
-            self.file.delete()?;
-            return self.drop_days(store, &places);
-        }
-        let ranges: Vec<Texts> = places.iter().map(|place| self.texts_of(*place)).collect();
-        let cleaned = self.file.remove(owner(store.keys)?, &ranges, CLEANED_AT_ONCE)?;
-        self.drop_days(store, places.get(..cleaned).unwrap_or_default())
-    }
-
-    fn drop_days(&mut self, store: &mut Unlocked<'_>, places: &[(Tag, u64)]) -> Result<(), StoreError> {
-        let rows = places.iter().map(|(tag, first)| Ok((day_name(store.keys, *tag, *first)?, None)));
-        let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
-        store.file.write(&Batch { rows, ..Batch::default() })?;
-        self.days.retain(|place, _| !places.contains(place));
-        Ok(())
-    }
-
     /// The texts of a day: up to the first one of the next.
     fn texts_of(&self, (tag, first): (Tag, u64)) -> Texts {
         let next = self.days.range((tag, first.saturating_add(1))..=(tag, u64::MAX)).next();
@@ -281,10 +215,6 @@ impl History {
         let keep = keeping::keep_to_ipc(keeping.general);
         Reply::HistoryKept { keep, peers: spans.into_iter().map(line).collect() }
     }
-}
-
-fn is_due(day: &Day, keeping: &Keeping, now: u64) -> bool {
-    is_day_over(day.day, keeping.days(&day.peer, day.days), now)
 }
 
 fn open_text(keys: &Keys, name: RowName, row: &[u8]) -> Option<KeptText> {
@@ -333,5 +263,3 @@ fn unreadable(file: &File, error: ReadError) -> StoreError {
 
 /// Texts that move in one write.
 const MOVED_AT_ONCE: usize = 256;
-/// Erased texts that are cleaned away in one job: the writes of chats wait for no more.
-const CLEANED_AT_ONCE: usize = 4_096;

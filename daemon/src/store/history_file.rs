@@ -50,7 +50,7 @@ impl HistoryFile {
         std::mem::take(&mut self.notices)
     }
 
-    /// The last number that was put into it.
+    /// The last number that was given when something was put into it.
     pub(super) fn last_number(&mut self, owner: u128) -> Result<u64, StoreError> {
         self.with(owner, |database| {
             let transaction = database.begin_read()?;
@@ -60,7 +60,7 @@ impl HistoryFile {
         })
     }
 
-    /// Puts texts in, the last of which has the number `last`: on the disk when this returns.
+    /// Puts texts in, and notes the last number given: on the disk when this returns.
     pub(super) fn append(
         &mut self,
         owner: u128,
