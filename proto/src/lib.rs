@@ -17,6 +17,7 @@ pub mod limits;
 pub mod record;
 pub mod request;
 pub mod safety_number;
+pub mod succession;
 pub mod transcript;
 pub mod user_name;
 pub mod wire;

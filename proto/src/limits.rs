@@ -30,6 +30,8 @@ pub const MAX_CLOCK_AHEAD_SECONDS: u64 = 300;
 pub const MAX_DELEGATION_SECONDS: u64 = 7 * 24 * 60 * 60;
 /// How long a session may take to answer a Ping before a delegated key takes its place (§3).
 pub const DELEGATION_PONG_TIMEOUT: Duration = Duration::from_secs(5);
+/// Successions of one user's keys in a chain (§7): a key a year for eight years.
+pub const MAX_SUCCESSIONS: usize = 8;
 /// Time for a whole login (§3).
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// When a Reject for "not authenticated" leaves after S2 came, whatever the cause (§3).

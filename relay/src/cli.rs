@@ -165,6 +165,8 @@ pub struct Inspect {
 pub enum UserCommand {
     /// Add a user, or give one another key; a running relay takes it in by itself
     Add(UserAdd),
+    /// Give a user the key that follows the one on the list, as both have signed; the old one is taken for a while
+    Rotate(UserRotate),
     /// Take a user off the list; a running relay ends the user's session by itself
     Remove(UserRemove),
     /// Print the users: name, kind of key, fingerprint
@@ -200,6 +202,21 @@ pub struct UserAdd {
     pub which: WhichList,
 }
 
+/// Give a user the key that follows the one on the list.
+#[derive(Debug, Args)]
+pub struct UserRotate {
+    /// The user's name
+    pub name: String,
+    /// What `secchatctl keygen --rotate` printed, or a file with it
+    pub succession: OsString,
+    /// For how long the old key is taken as well: 36h, 30d, or seconds; with the same succession again, from now on
+    #[arg(long = "for", value_name = "TIME", default_value = "30d", value_parser = seconds)]
+    pub lifetime: u64,
+    /// Which list.
+    #[command(flatten)]
+    pub which: WhichList,
+}
+
 /// Take a user off the list.
 #[derive(Debug, Args)]
 pub struct UserRemove {
@@ -213,7 +230,7 @@ pub struct UserRemove {
 /// Print the users.
 #[derive(Debug, Args)]
 pub struct UserPrint {
-    /// Print JSON: an array of objects with name, kind, fingerprint, key
+    /// Print JSON: an array of objects with name, kind, fingerprint, key, and old while a key before is taken as well
     #[arg(long)]
     pub json: bool,
     /// Which list.
@@ -315,4 +332,15 @@ pub struct CrlRefresh {
     /// The CA's files.
     #[command(flatten)]
     pub ca_files: CaFiles,
+}
+
+/// Reads `36h`, `30d`, or seconds; a day has 24 hours.
+fn seconds(text: &str) -> Result<u64, String> {
+    let bad = || format!("{text:?} is no length of time: write 36h, 30d, or seconds");
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let span: jiff::Span = text.parse().map_err(|_| bad())?;
+    let length = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
+    u64::try_from(length.as_secs()).map_err(|_| bad())
 }

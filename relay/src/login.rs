@@ -25,6 +25,7 @@ use crate::limits::IDLE_BUFFER_BYTES;
 use crate::listener::Shared;
 use crate::router::{Contested, Input, moment};
 use crate::switchboard::{Delegated, Login, SessionId};
+use crate::user_list::rotation::Registered;
 
 /// A login that has succeeded.
 #[derive(Debug)]
@@ -114,11 +115,9 @@ pub(crate) async fn login(
     let refused = |name, cause| LoginError::Refused { reason: reason_for(cause), s2_came, name, cause };
     let claim = expect.read_s2(&s2, moment().unix).map_err(|cause| refused(None, cause))?;
     let (name, role, delegated) = (claim.user_name().clone(), claim.role(), claim.delegated_until());
-    let public_key = shared.in_force.borrow().users.key(&name).cloned();
-    let proof = prove(claim, public_key.as_ref(), (&credentials.key, shared)).await?;
-    let (session, s3) = proof.map_err(|cause| refused(Some(name.clone()), cause))?;
-    // An unknown name never passes `authenticate`; this only unwraps.
-    let public_key = public_key.ok_or(LoginError::Internal)?;
+    let listed = shared.in_force.borrow().users.registered(&name, moment().unix);
+    let proof = prove(claim, listed, (&credentials.key, shared)).await?;
+    let (session, s3, public_key) = proof.map_err(|cause| refused(Some(name.clone()), cause))?;
     let delegated = match delegated {
         Some(until) => Some(Delegated { until, replaces: find_dead(&name, shared).await? }),
         None => None,
@@ -128,7 +127,8 @@ pub(crate) async fn login(
 
     decoder.set_limit(MAX_FRAME_BYTES);
     let (watch, session) = first_record(stream, &mut decoder, session).await?;
-    Ok(Proven { login: Login { session: id, name, public_key, role, watch, delegated }, session, decoder })
+    let login = Login { session: id, name, public_key, chain: None, role, watch, delegated };
+    Ok(Proven { login, session, decoder })
 }
 
 /// The user's session that a delegated key may replace: it has not answered a Ping in time (PROTOCOL.md 3.22).
@@ -161,11 +161,20 @@ fn reason_for(cause: Error) -> RejectReason {
 /// that messages are forwarded on the others.
 async fn prove(
     claim: Claim,
-    public_key: Option<&PublicKey>,
+    listed: Option<Registered>,
     (own_key, shared): (&SigningKey, &Shared),
-) -> Result<Result<(Session, Vec<u8>), Error>, LoginError> {
+) -> Result<Result<(Session, Vec<u8>, PublicKey), Error>, LoginError> {
     let _permit = shared.proving.acquire().await.map_err(|_| LoginError::Internal)?;
-    Ok(claim.authenticate(public_key, own_key, &shared.throw_away, &mut OsEntropy))
+    let key = listed.map(|Registered { key, old_key, chain: _ }| {
+        old_key.filter(|old| claim.is_signed_by(old)).unwrap_or(key)
+    });
+    let proof = claim.authenticate(key.as_ref(), own_key, &shared.throw_away, &mut OsEntropy);
+    let (session, s3) = match proof {
+        Ok(proven) => proven,
+        Err(cause) => return Ok(Err(cause)),
+    };
+    // An unknown name never passes `authenticate`; this only unwraps.
+    Ok(Ok((session, s3, key.ok_or(LoginError::Internal)?)))
 }
 
 /// The client's first record: a Refresh, which confirms the keys.

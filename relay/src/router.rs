@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use secchat_proto::UserName;
-use secchat_proto::crypto::signature::PublicKey;
 use secchat_proto::wire::link::{LinkMessage, LogoutReason};
 use tokio::sync::futures::OwnedNotified;
 use tokio::sync::mpsc::error::TrySendError;
@@ -24,6 +23,7 @@ use crate::reload::snapshot::Snapshot;
 use crate::shutdown::Stopping;
 use crate::switchboard::holdings::{Counts, Holdings};
 use crate::switchboard::{Command, Login, Moment, SessionId, Switchboard};
+use crate::user_list::rotation::Registered;
 
 /// What the connections tell the router.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ pub(crate) struct Contested {
 #[derive(Debug)]
 pub(crate) struct NewKeys {
     /// Few: between two of these, messages are forwarded.
-    pub(crate) keys: Vec<(UserName, Option<PublicKey>)>,
+    pub(crate) keys: Vec<(UserName, Option<Registered>)>,
     /// Only say whose sessions would end.
     pub(crate) is_trial: bool,
     /// Whose sessions ended.
@@ -185,12 +185,10 @@ impl Router {
     }
 
     /// A login takes a while: its key must still be on the list when it is done.
-    fn open(&mut self, Opened { login, link }: Opened, now: Moment) {
-        let is_current = {
-            let in_force = self.in_force.borrow();
-            in_force.users.key(&login.name).is_some_and(|key| key.as_der() == login.public_key.as_der())
-        };
-        if !is_current {
+    fn open(&mut self, Opened { mut login, link }: Opened, now: Moment) {
+        let listed = self.in_force.borrow().users.registered(&login.name, now.unix);
+        login.chain = listed.as_ref().and_then(|listed| listed.chain_to(&login.public_key));
+        if listed.is_none_or(|listed| !listed.takes(&login.public_key)) {
             debug!(session = login.session.0, "the key went off the list during the login");
             let _ = link.outbox.close.send(LogoutReason::Removed);
             return;
@@ -212,12 +210,12 @@ impl Router {
 
     fn take_keys(&mut self, NewKeys { keys, is_trial, ended }: NewKeys, now: Moment) {
         let mut names = Vec::new();
-        for (name, key) in keys {
-            if self.switchboard.is_online_with_another_key(&name, key.as_ref()) {
+        for (name, listed) in keys {
+            if self.switchboard.is_online_with_another_key(&name, listed.as_ref()) {
                 names.push(name.clone());
             }
             if !is_trial {
-                self.switchboard.handle_new_key(&name, key.as_ref(), now);
+                self.switchboard.handle_new_key(&name, listed.as_ref(), now);
             }
         }
         let _ = ended.send(names);

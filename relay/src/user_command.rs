@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use secchat_proto::crypto::signature::{KeyKind, PublicKey};
 
-use crate::cli::{UserAdd, UserCommand, UserPrint, UserRemove, WhichList};
+use crate::cli::{UserAdd, UserCommand, UserPrint, UserRemove, UserRotate, WhichList};
 use crate::config::{Config, ConfigError};
 use crate::replacement::folder_of;
-use crate::user_list::edit::{Change, EditError, ListFile};
+use crate::router::moment;
+use crate::user_list::edit::{Change, EditError, ListFile, Rotated};
+use crate::user_list::rotation::{Rotation, time};
 use crate::user_list::{ListError, UserList};
 
 /// Why a `user` command failed.
@@ -32,6 +34,7 @@ pub enum UserCommandError {
 pub fn run(command: &UserCommand) -> Result<String, UserCommandError> {
     match command {
         UserCommand::Add(arguments) => add(arguments),
+        UserCommand::Rotate(arguments) => rotate(arguments),
         UserCommand::Remove(arguments) => remove(arguments),
         UserCommand::List(arguments) => print(arguments),
     }
@@ -50,6 +53,24 @@ fn add(arguments: &UserAdd) -> Result<String, UserCommandError> {
         ),
         Change::Unchanged => format!("{name} has this key on {list} already: nothing was changed.\n"),
     })
+}
+
+fn rotate(arguments: &UserRotate) -> Result<String, UserCommandError> {
+    let (list, key_dir) = find(&arguments.which)?;
+    let until = moment().unix.saturating_add(arguments.lifetime);
+    let file = ListFile::open(&list, &key_dir)?;
+    let Rotated { name, rotation, key_file } = file.rotate(&arguments.name, &arguments.succession, until)?;
+    let mut text = format!(
+        "{name}'s key on {} is the new one, {}; the old one is taken until {}. A running relay takes it in by itself; \
+         tell {name} that the new key is taken.\n",
+        list.display(),
+        rotation.new_key().map(fingerprint).unwrap_or_default(),
+        time(rotation.until()),
+    );
+    if let Some(path) = key_file {
+        let _ = writeln!(text, "Nobody reads {} any more; it is still there.", path.display());
+    }
+    Ok(text)
 }
 
 fn remove(arguments: &UserRemove) -> Result<String, UserCommandError> {
@@ -73,11 +94,14 @@ fn print(arguments: &UserPrint) -> Result<String, UserCommandError> {
         let users: Vec<_> = users
             .iter()
             .map(|(name, key)| {
+                let old = users.rotation(name).and_then(|rotation| old_key(rotation));
+                let old = old.map(|(until, old)| serde_json::json!({ "fingerprint": old, "until": until }));
                 serde_json::json!({
                     "name": name.as_str(),
                     "kind": kind(key),
                     "fingerprint": fingerprint(key),
                     "key": openssl::base64::encode_block(key.as_der()),
+                    "old": old,
                 })
             })
             .collect();
@@ -86,10 +110,20 @@ fn print(arguments: &UserPrint) -> Result<String, UserCommandError> {
     let width = users.iter().map(|(name, _)| name.as_str().len()).max().unwrap_or_default();
     let mut text = String::new();
     for (name, key) in users.iter() {
-        let name = name.as_str();
-        let _ = writeln!(text, "{name:width$}  {:7}  {}", kind(key), fingerprint(key));
+        let _ = write!(text, "{:width$}  {:7}  {}", name.as_str(), kind(key), fingerprint(key));
+        if let Some((until, old)) = users.rotation(name).and_then(|rotation| old_key(rotation)) {
+            let _ = write!(text, "  until {} also {old}", time(until));
+        }
+        text.push('\n');
     }
     Ok(text)
+}
+
+/// Until when the key before is taken, and its fingerprint; not of one whose time is over.
+fn old_key(rotation: &Rotation) -> Option<(u64, String)> {
+    let until = rotation.until();
+    let old = rotation.old_key().filter(|_| moment().unix < until)?;
+    Some((until, fingerprint(old)))
 }
 
 /// In the words of `secchatd keygen --kind`.

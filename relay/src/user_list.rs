@@ -1,8 +1,10 @@
 //! The list of users, one a line: `NAME PUBLIC-KEY` (base64 of the DER `SubjectPublicKeyInfo`), or a bare `NAME` whose
-//! key is in `NAME_pubkey.pem` in the key folder. `#` begins a comment. Parsing is pure (whoever calls reads the
-//! key files), and finds every error at once. [`edit`] changes a list.
+//! key is in `NAME_pubkey.pem` in the key folder. `NAME PUBLIC-KEY until=TIME SUCCESSION` is a user whose key has
+//! followed another ([`rotation`]). `#` begins a comment. Parsing is pure (whoever calls reads the key files), and finds
+//! every error at once. [`edit`] changes a list.
 
 pub mod edit;
+pub mod rotation;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -16,12 +18,15 @@ use openssl::pkey::{Id, PKey};
 use secchat_proto::UserName;
 use secchat_proto::crypto::signature::PublicKey;
 
+use self::rotation::{Registered, Rotation, RotationFault};
 use crate::files::{Digest, Files};
 
 /// The users and their keys.
 #[derive(Clone, Debug, Default)]
 pub struct UserList {
     users: BTreeMap<UserName, PublicKey>,
+    /// Of those whose keys have followed others.
+    rotations: BTreeMap<UserName, Arc<Rotation>>,
     /// Of the text, if all keys were in it: the same text is the same list then.
     digest: Option<Digest>,
     /// The text had no bytes at all: it may have been cut off and not been written yet.
@@ -35,7 +40,7 @@ pub struct Difference {
     pub added: Vec<UserName>,
     /// Who is gone.
     pub removed: Vec<UserName>,
-    /// Who has another key.
+    /// Who has another key, or whose key before is to be taken for another time.
     pub changed: Vec<UserName>,
 }
 
@@ -64,9 +69,20 @@ pub enum Fault {
         /// Where it was first.
         first: usize,
     },
-    /// More than a name and a key.
-    #[error("there is something after {0}'s key: a line holds a name and a key in base64, nothing else")]
+    /// More than a line may hold.
+    #[error(
+        "there is something after {0}'s succession: a line holds a name and a key in base64, after a rotation \
+         until=TIME and the succession, and nothing else"
+    )]
     TooMuch(UserName),
+    /// A rotation that is not usable.
+    #[error("after {name}'s key: {fault}")]
+    Rotation {
+        /// Whose.
+        name: UserName,
+        /// Why.
+        fault: RotationFault,
+    },
     /// The list itself cannot be read.
     #[error("the list of users cannot be read: {0}; make one with `secchat-relay init`, or with `touch`")]
     File(io::Error),
@@ -175,7 +191,7 @@ impl UserList {
         mut read_key: impl FnMut(&UserName) -> (PathBuf, io::Result<Vec<u8>>),
         before: &Self,
     ) -> Result<Self, Vec<ListError>> {
-        let mut users = BTreeMap::new();
+        let (mut users, mut rotations) = (BTreeMap::new(), BTreeMap::new());
         let mut first_lines: HashMap<UserName, usize> = HashMap::new();
         let mut errors = Vec::new();
         for (text, line) in text.split(|byte| *byte == b'\n').zip(1..) {
@@ -193,15 +209,20 @@ impl UserList {
                 continue;
             }
             first_lines.insert(name.clone(), line);
-            match key_of(text, &name, &mut read_key, before.key(&name)) {
-                Ok(key) => {
+            let said = key_of(text, &name, &mut read_key, before.key(&name)).and_then(|key| {
+                let rotation = rotation_of(text, (&name, &key), before.rotation(&name))?;
+                Ok((key, rotation))
+            });
+            match said {
+                Ok((key, rotation)) => {
+                    rotations.extend(rotation.map(|rotation| (name.clone(), rotation)));
                     users.insert(name, key);
                 }
                 Err(fault) => error(fault),
             }
         }
         let is_blank = text.is_empty();
-        if errors.is_empty() { Ok(Self { users, digest: None, is_blank }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { users, rotations, digest: None, is_blank }) } else { Err(errors) }
     }
 
     /// Whether its file had no bytes, not even a comment.
@@ -224,7 +245,9 @@ impl UserList {
             let old = old.next_if(|_| order.is_le());
             let new = new.next_if(|_| order.is_ge());
             match (old, new) {
-                (Some((name, key)), Some((_, other))) if key.as_der() != other.as_der() => {
+                (Some((name, key)), Some((_, other)))
+                    if key.as_der() != other.as_der() || self.rotates_otherwise(newer, name) =>
+                {
                     difference.changed.push(name.clone());
                 }
                 (Some((name, _)), None) => difference.removed.push(name.clone()),
@@ -238,6 +261,38 @@ impl UserList {
     #[must_use]
     pub fn key(&self, name: &UserName) -> Option<&PublicKey> {
         self.users.get(name)
+    }
+
+    /// What the list says of the keys before a user's present one.
+    #[must_use]
+    pub fn rotation(&self, name: &UserName) -> Option<&Arc<Rotation>> {
+        self.rotations.get(name)
+    }
+
+    /// The users whose keys have followed others, in the order of their names.
+    pub fn rotations(&self) -> impl Iterator<Item = (&UserName, &Rotation)> {
+        self.rotations.iter().map(|(name, rotation)| (name, rotation.as_ref()))
+    }
+
+    /// What holds for a user at this time.
+    #[must_use]
+    pub fn registered(&self, name: &UserName, unix_now: u64) -> Option<Registered> {
+        let key = self.key(name)?.clone();
+        let rotation = self.rotation(name);
+        let taken = rotation.filter(|rotation| unix_now < rotation.until());
+        Some(Registered {
+            key,
+            old_key: taken.and_then(|rotation| rotation.old_key()).cloned(),
+            chain: rotation.map(|rotation| Arc::clone(rotation.encoded())),
+        })
+    }
+
+    fn rotates_otherwise(&self, newer: &Self, name: &UserName) -> bool {
+        match (self.rotation(name), newer.rotation(name)) {
+            (None, None) => false,
+            (Some(old), Some(new)) => !Arc::ptr_eq(old, new) && !old.is_as(new),
+            (Some(_), None) | (None, Some(_)) => true,
+        }
     }
 
     /// The users, in the order of their names.
@@ -274,11 +329,15 @@ impl std::error::Error for ListError {}
 /// # Errors
 /// [`KeyFault`].
 pub fn key_from_base64(text: &[u8]) -> Result<PublicKey, KeyFault> {
+    let der = der_from_base64(text).ok_or(KeyFault::NotBase64)?;
+    PublicKey::from_der(&der).map_err(|_| fault_of(PKey::public_key_from_der(&der).ok()))
+}
+
+/// The bytes, if the text is base64 and there is something in it.
+fn der_from_base64(text: &[u8]) -> Option<Vec<u8>> {
     // OpenSSL's decoder passes over some errors; what it made must be what was written.
     let der = std::str::from_utf8(text).ok().and_then(|text| openssl::base64::decode_block(text).ok());
-    let der = der.filter(|der| encode_block(der).as_bytes() == text);
-    let der = der.ok_or(KeyFault::NotBase64)?;
-    PublicKey::from_der(&der).map_err(|_| fault_of(PKey::public_key_from_der(&der).ok()))
+    der.filter(|der| encode_block(der).as_bytes() == text)
 }
 
 /// Takes a key in PEM, or says why not.
@@ -332,12 +391,7 @@ fn key_of(
     read_key: &mut impl FnMut(&UserName) -> (PathBuf, io::Result<Vec<u8>>),
     before: Option<&PublicKey>,
 ) -> Result<PublicKey, Fault> {
-    let mut rest = words(line).skip(1);
-    let (key, more) = (rest.next(), rest.next());
-    if more.is_some() {
-        return Err(Fault::TooMuch(name.clone()));
-    }
-    if let Some(key) = key {
+    if let Some(key) = words(line).nth(1) {
         if let Some(before) = before.filter(|before| encode_block(before.as_der()).as_bytes() == key) {
             return Ok(before.clone());
         }
@@ -346,6 +400,22 @@ fn key_of(
     let (path, pem) = read_key(name);
     let pem = pem.map_err(|error| Fault::KeyFile { name: name.clone(), path: path.clone(), error })?;
     key_from_pem(&pem).map_err(|fault| Fault::KeyInFile { name: name.clone(), path, fault })
+}
+
+/// What a line says after the key; `before` is what it most likely is.
+fn rotation_of(
+    line: &[u8],
+    (name, key): (&UserName, &PublicKey),
+    before: Option<&Arc<Rotation>>,
+) -> Result<Option<Arc<Rotation>>, Fault> {
+    let mut rest = words(line).skip(2);
+    let (until, chain, more) = (rest.next(), rest.next(), rest.next());
+    if more.is_some() {
+        return Err(Fault::TooMuch(name.clone()));
+    }
+    let Some(until) = until else { return Ok(None) };
+    let rotation = Rotation::parse((until, chain), (name, key), before);
+    rotation.map(Some).map_err(|fault| Fault::Rotation { name: name.clone(), fault })
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use std::process::Command;
 use openssl::pkey::{PKey, Private};
 use secchat_e2e::{Home, TestUser, binary, public_key_base64, within};
 use secchat_ipc::types::LinkState;
+use secchat_proto::crypto::signature::SigningKey;
+use secchat_proto::succession::Succession;
 
 /// A section's blocks: what is run, and what it prints.
 struct Section {
@@ -103,8 +105,18 @@ impl Reader {
         for (name, key) in &self.keys {
             text = text.replace(&format!("{name} {PASTED}"), &format!("{name} {}", public_key_base64(key)));
         }
-        assert!(!text.contains(PASTED), "whose key is it? {text}");
+        text = text.replace(&format!("alice {SIGNED}"), &format!("alice {}", self.succession("alice")));
+        assert!(!text.contains(PASTED) && !text.contains(SIGNED), "whose is it? {text}");
         text
+    }
+
+    /// What somebody and a new key sign.
+    fn succession(&self, name: &str) -> String {
+        let (_, key) = self.keys.iter().find(|(of, _)| *of == name).unwrap();
+        let [old, new] = [key.clone(), PKey::generate_ed25519().unwrap()];
+        let [old, new] = [old, new].map(|key| SigningKey::from_pkey(key).unwrap());
+        let made = Succession::make(&name.parse().unwrap(), &old, &new, 1_800_000_000).unwrap();
+        openssl::base64::encode_block(&made.encode())
     }
 
     /// Runs a section's blocks.
@@ -245,3 +257,5 @@ fn shown_lines_are_matched_as_a_whole() {
 
 /// What the handbook has for a key that somebody sent.
 const PASTED: &str = "MCowBQYDK2VwAyEA…";
+/// What the handbook has for a succession that somebody sent.
+const SIGNED: &str = "ACwwKjAFBgMrZXADIQ…";

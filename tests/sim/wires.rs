@@ -211,8 +211,10 @@ impl World {
                 link.far = Far::Online;
                 let (session, role, node) = (link.session, link.role, &self.nodes[link.node]);
                 let (name, public_key) = (node.user.clone(), node.key.public_key().clone());
-                self.board
-                    .handle_login(Login { session, name, public_key, role, watch, delegated: None }, moment);
+                self.board.handle_login(
+                    Login { session, name, public_key, chain: None, role, watch, delegated: None },
+                    moment,
+                );
             }
             (Far::Proven, other) => panic!("the first record is {other:?}"),
             (Far::Online, LinkMessage::Ping(bytes)) => self.send_down(at, LinkMessage::Pong(bytes), None),

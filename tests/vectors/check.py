@@ -49,7 +49,7 @@ def blocks(file):
 
 
 NUMBERS = {
-    "bytes_left", "count", "expires", "fresh", "held", "history", "id", "issued", "kind", "length", "limit", "n",
+    "bytes_left", "count", "expires", "fresh", "held", "history", "id", "issued", "kind", "leads", "length", "limit", "n",
     "newest_crl_kept", "newest_crl_seen", "not_after", "now", "role", "sent", "shown", "stands", "suite", "text_bytes", "until",
     "until_before", "was_open",
 }
@@ -452,6 +452,79 @@ def check_requests():
             check(what, int(in_time), case["shown"])
 
 
+def succession_signed(user, old, new, issued):
+    return th(name(user) + v16(old) + v16(new) + u(8, issued))
+
+
+def read_chain(data):
+    """[(old, new, issued, old_signature, new_signature)], or None where it is malformed."""
+    def take(size):
+        nonlocal data
+        taken, data = data[:size], data[size:]
+        if len(taken) < size:
+            raise ValueError
+        return taken
+
+    part = lambda: take(int.from_bytes(take(2), "big"))
+    chain = []
+    try:
+        while data:
+            chain.append((part(), part(), int.from_bytes(take(8), "big"), part(), part()))
+    except ValueError:
+        return None
+    keys = [old for old, *_ in chain] + [new for _, new, *_ in chain[-1:]]
+    follows = all(one[1] == two[0] for one, two in zip(chain, chain[1:]))
+    return chain if 1 <= len(chain) <= 8 and follows and len(set(keys)) == len(keys) else None
+
+
+def chain_leads(user, chain, pin, offered):
+    begins = [at for at, (old, *_) in enumerate(chain) if old == pin]
+    if not begins or chain[-1][1] != offered:
+        return False
+    return all(
+        verifies(key, "secchat 1 succession", succession_signed(user, old, new, issued), signature)
+        for old, new, issued, *signatures in chain[begins[0] :]
+        for key, signature in zip((old, new), signatures)
+    )
+
+
+def verifies(key, label, hashed, signature):
+    key, signed = load_der_public_key(key), label.encode() + b"\0" + hashed
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, signed, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())
+        else:
+            key.verify(signature, signed)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def check_successions():
+    seeds = {spki(seed): seed for of in ("alice", "alice, the second", "alice, the third")
+             for seed in [bytes_of(f"secchat test key {of}", 32)]}
+    for case in blocks("succession"):
+        what = case["case"]
+        if "refused" in case:
+            check(what, read_chain(case["chain"]), None)
+        elif "leads" in case:
+            chain = read_chain(case["chain"])
+            leads = chain_leads(case["name"], chain, case["spki_pin"], case["spki_offered"])
+            check(what, int(leads), case["leads"])
+        else:
+            old, new = case["spki_old"], case["spki_new"]
+            signed = name(case["name"]) + v16(old) + v16(new) + u(8, case["issued"])
+            check(what, signed, case["signed_part"])
+            check(what, th(signed), case["th"])
+            for key, signature in ((old, case["old_signature"]), (new, case["new_signature"])):
+                if key in seeds:
+                    check(what, sign(seeds[key], case["label"], case["th"]), signature)
+                check(what, verifies(key, case["label"], case["th"], signature), True)
+            made = v16(old) + v16(new) + u(8, case["issued"])
+            made += v16(case["old_signature"]) + v16(case["new_signature"])
+            check(what, made, case["succession"])
+
+
 def check_key_establishment():
     context = directions = first = None
     for case in blocks("key_establishment"):
@@ -658,7 +731,7 @@ def check_safety_numbers():
 if __name__ == "__main__":
     for each in (
         check_frames, check_kdf, check_records, check_suites, check_ml_kem, check_certificates, check_login, check_delegation,
-        check_login_messages, check_link_messages, check_requests, check_key_establishment, check_suite_1,
+        check_login_messages, check_link_messages, check_requests, check_successions, check_key_establishment, check_suite_1,
         check_chat_records, check_safety_numbers,
     ):
         before = checked

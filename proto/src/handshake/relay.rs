@@ -116,6 +116,14 @@ impl Claim {
         self.s2.delegation.as_ref().map(|delegation| delegation.not_after)
     }
 
+    /// Whether this key made the user's signature: which of a user's two keys it is, while both are taken.
+    #[must_use]
+    pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+        let (label, hash) = self.s2.identity_signed(self.signed);
+        let signature = self.s2.identity_signature();
+        key.admits(signature) && key.verifies(label, &hash, signature)
+    }
+
     /// Checks the signature and makes S3's body. One verification is done whatever `registered` is: for an unknown
     /// name (`None`), or a key that cannot have made such a signature, against a throw-away key that could. A delegate's
     /// comes after it, where the user has delegated.
@@ -130,10 +138,7 @@ impl Claim {
         entropy: &mut dyn Entropy,
     ) -> Result<(Session, Vec<u8>), Error> {
         let Self { transcript, signed, s2 } = self;
-        let (label, hash) = match &s2.delegation {
-            Some(delegation) => (DELEGATE_LABEL, delegation.signed_hash(&s2.user_name)),
-            None => (S2_LABEL, signed),
-        };
+        let (label, hash) = s2.identity_signed(signed);
         let signature = s2.identity_signature();
         let is_the_users = match registered.filter(|key| key.admits(signature)) {
             Some(key) => key.verifies(label, &hash, signature),
@@ -161,6 +166,14 @@ impl Claim {
 }
 
 impl S2 {
+    /// What the user's own key signed: the delegation, where there is one, else what S2's signature covers.
+    fn identity_signed(&self, signed: [u8; 32]) -> (&'static str, [u8; 32]) {
+        match &self.delegation {
+            Some(delegation) => (DELEGATE_LABEL, delegation.signed_hash(&self.user_name)),
+            None => (S2_LABEL, signed),
+        }
+    }
+
     /// The signature that the user's own key made.
     fn identity_signature(&self) -> &[u8] {
         self.delegation.as_ref().map_or(&self.signature, |delegation| &delegation.signature)

@@ -17,6 +17,7 @@ mod pki;
 mod record;
 mod request;
 mod safety_number;
+mod succession;
 mod suite_1;
 mod suites;
 mod vector_file;

@@ -114,6 +114,12 @@ pub struct Key {
     pub kind: String,
     /// SHA-256, as ssh writes it.
     pub fingerprint: String,
+    /// Of the key before, while it is taken as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_fingerprint: Option<String>,
+    /// Keys before that vouch for it to the user's peers.
+    #[serde(default)]
+    pub successions: usize,
 }
 
 /// A user's session.

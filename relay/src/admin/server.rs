@@ -26,6 +26,7 @@ use crate::reload::snapshot::Snapshot;
 use crate::router::{Held, Input, moment};
 use crate::switchboard::holdings::{OfferHeld, OfferKind, SessionHeld};
 use crate::user_command::{fingerprint, kind};
+use crate::user_list::rotation::Registered;
 
 /// Those who know.
 #[derive(Clone, Debug)]
@@ -131,14 +132,26 @@ impl Sources {
         ask(&self.reloader, |answer| reloader::Request { is_trial, answer }).await
     }
 
+    /// What the list says of a user.
+    fn key(&self, name: &UserName) -> Option<Key> {
+        let in_force = self.in_force.borrow();
+        let Registered { key, old_key, chain: _ } = in_force.users.registered(name, moment().unix)?;
+        Some(Key {
+            kind: kind(&key),
+            fingerprint: fingerprint(&key),
+            old_fingerprint: old_key.as_ref().map(fingerprint),
+            successions: in_force.users.rotation(name).map_or(0, |rotation| rotation.successions()),
+        })
+    }
+
     async fn inspect(&self, name: UserName) -> Result<Person, Stopping> {
         let Held { holdings, link } =
             ask(&self.router, |answer| Input::Inspect(name.clone(), answer)).await?;
-        let key = self.in_force.borrow().users.key(&name).cloned();
+        let key = self.key(&name);
         let offers = |held: Vec<OfferHeld>| held.into_iter().map(Offer::from).collect();
         Ok(Person {
             name: name.to_string(),
-            key: key.map(|key| Key { kind: kind(&key), fingerprint: fingerprint(&key) }),
+            key,
             session: holdings.session.map(|session| Session::of(session, link)),
             offers: offers(holdings.offers),
             offered: offers(holdings.offered),

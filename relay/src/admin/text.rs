@@ -97,6 +97,12 @@ pub(super) fn person(person: &Person, now: u64) -> String {
         Some(key) => row("key", format!("{} {}", key.kind, key.fingerprint)),
         None => row("key", "not on the list".to_owned()),
     }
+    if let Some(old) = person.key.as_ref().and_then(|key| key.old_fingerprint.as_ref()) {
+        row("old key", format!("{old}, taken as well"));
+    }
+    if let Some(count) = person.key.as_ref().map(|key| key.successions).filter(|count| *count > 0) {
+        row("successions", format!("{count}, signed by the keys before"));
+    }
     match &person.session {
         Some(session) => session_rows(session, now, &mut row),
         None => row("session", "none".to_owned()),

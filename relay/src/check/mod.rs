@@ -16,6 +16,7 @@ use crate::dates::Dates;
 use crate::init::CA;
 use crate::reload::snapshot::{Rest, Sources, Survey};
 use crate::replacement::folder_of;
+use crate::user_list::rotation::time;
 use crate::user_list::{ListError, UserList};
 
 /// What was found.
@@ -54,7 +55,7 @@ pub fn check(config: Option<&Path>, ca: Option<&Path>) -> Report {
         None => PathBuf::from(CA),
     };
     let ca = ca.map(Path::to_owned).or_else(|| Some(beside).filter(|path| path.exists()));
-    report.check_list(&settings.user_list, users);
+    report.check_list(&settings.user_list, users, now);
     credentials::check(&mut report, (&settings, credentials), ca.as_deref(), now);
     report
 }
@@ -91,7 +92,7 @@ impl Report {
         self.errors.push(error.to_string());
     }
 
-    fn check_list(&mut self, list: &Path, users: Result<Arc<UserList>, Vec<ListError>>) {
+    fn check_list(&mut self, list: &Path, users: Result<Arc<UserList>, Vec<ListError>>, now: u64) {
         self.check_rights(list, "whoever may write it can log in as anybody");
         match users {
             Ok(users) => {
@@ -100,6 +101,7 @@ impl Report {
                 let unit = if count == 1 { "user" } else { "users" };
                 self.fine.push(format!("{}: no errors, {count} {unit}", list.display()));
                 self.check_shared_keys(list, &users);
+                self.check_rotations(list, &users, now);
             }
             Err(errors) => errors.iter().for_each(|error| self.error(error)),
         }
@@ -125,6 +127,17 @@ impl Report {
                 self.warnings
                     .push(format!("{list}: {other} and {name} have the same key: either can be the other"));
             }
+        }
+    }
+
+    /// Old keys whose time is over: what was signed stays of use to peers who were away, and takes memory.
+    fn check_rotations(&mut self, list: &Path, users: &UserList, now: u64) {
+        for (name, rotation) in users.rotations().filter(|(_, rotation)| rotation.until() <= now) {
+            let (list, until) = (list.display(), time(rotation.until()));
+            self.warnings.push(format!(
+                "{list}: {name}'s old key is not taken since {until}: once everybody who knows {name} has met the new \
+                 one, `secchat-relay user add {name} KEY --replace` with the key on the line takes the rest off it"
+            ));
         }
     }
 

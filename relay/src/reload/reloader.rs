@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secchat_proto::UserName;
-use secchat_proto::crypto::signature::PublicKey;
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -23,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::router::{Input, NewKeys, moment};
 use crate::service::Reloading;
 use crate::user_list::Difference;
+use crate::user_list::rotation::Registered;
 
 /// The operator asks for a reload.
 #[derive(Debug)]
@@ -67,6 +67,8 @@ pub(crate) struct Reloader {
     blank_since: Option<Instant>,
     /// Readings in a row while somebody was still writing.
     unsettled: u32,
+    /// Old keys whose time had ended by then, in Unix seconds, are out.
+    keys_ended: u64,
 }
 
 /// What a thread that read the files brings back.
@@ -94,6 +96,7 @@ impl Reloader {
             changes,
             blank_since: None,
             unsettled: 0,
+            keys_ended: moment().unix,
         }
     }
 
@@ -101,6 +104,7 @@ impl Reloader {
     pub(crate) async fn run(mut self) {
         self.watch().await;
         loop {
+            self.end_old_keys().await;
             let pause = self.pause();
             tokio::select! {
                 is_quiet = settled(&mut self.changes, pause) => {
@@ -126,7 +130,28 @@ impl Reloader {
             return (since + BLANK_HOLD).saturating_duration_since(Instant::now());
         }
         let is_blind = self.watcher.as_ref().is_none_or(Watcher::is_blind);
-        if is_blind { BLIND_LOOK } else { LOOK }
+        let look = if is_blind { BLIND_LOOK } else { LOOK };
+        let in_force = self.ways.in_force.borrow();
+        let ends = in_force.users.rotations().map(|(_, rotation)| rotation.until());
+        let next = ends.filter(|until| *until > self.keys_ended).min();
+        let next = next.map(|until| Duration::from_secs(until.saturating_sub(moment().unix)));
+        next.map_or(look, |next| look.min(next.max(SHORTEST_LOOK)))
+    }
+
+    /// Ends the sessions of keys that have been taken beside their successors for as long as was said.
+    async fn end_old_keys(&mut self) {
+        let now = moment().unix;
+        let since = std::mem::replace(&mut self.keys_ended, now);
+        let keys: Vec<(UserName, Option<Registered>)> = {
+            let in_force = self.ways.in_force.borrow();
+            let is_due = |until: u64| since < until && until <= now;
+            let due = in_force.users.rotations().filter(|(_, rotation)| is_due(rotation.until()));
+            due.map(|(name, _)| (name.clone(), in_force.users.registered(name, now))).collect()
+        };
+        let ended = self.end_sessions(keys, false).await.len();
+        if ended > 0 {
+            info!(message_id = events::RELOADED, ended, "sessions of old keys, whose time is over, ended");
+        }
     }
 
     async fn reload(&mut self, trigger: Trigger, is_trial: bool) -> Report {
@@ -233,11 +258,12 @@ impl Reloader {
         let old = Arc::clone(&self.ways.in_force.borrow());
         let mut changes = Changes::between(&old, &new, &users);
         let listener = if new.config.listen == old.config.listen { None } else { Some(listen(&new).await?) };
-        let keys: Vec<(UserName, Option<PublicKey>)> = users
+        let unix = moment().unix;
+        let keys: Vec<(UserName, Option<Registered>)> = users
             .removed
             .into_iter()
             .chain(users.changed)
-            .map(|name| (name.clone(), new.users.key(&name).cloned()))
+            .map(|name| (name.clone(), new.users.registered(&name, unix)))
             .collect();
         if !is_trial {
             self.ways.log.set(new.config.log.as_deref());
@@ -265,7 +291,7 @@ impl Reloader {
     }
 
     /// Ends the sessions whose keys are not these, a few at a time; gives whose they were.
-    async fn end_sessions(&self, keys: Vec<(UserName, Option<PublicKey>)>, is_trial: bool) -> Vec<String> {
+    async fn end_sessions(&self, keys: Vec<(UserName, Option<Registered>)>, is_trial: bool) -> Vec<String> {
         let mut all = Vec::new();
         for keys in keys.chunks(AT_ONCE) {
             let (sender, ended) = oneshot::channel();
@@ -352,6 +378,8 @@ async fn listen(new: &Snapshot) -> Result<TcpListener, String> {
 const LOOK: Duration = Duration::from_secs(30);
 /// The same where a folder cannot be watched.
 const BLIND_LOOK: Duration = Duration::from_secs(2);
+/// However soon an old key's time ends.
+const SHORTEST_LOOK: Duration = Duration::from_millis(200);
 /// How long a list must be empty to be believed.
 const BLANK_HOLD: Duration = Duration::from_secs(5);
 /// For the name in `listen` to be resolved.

@@ -141,10 +141,12 @@ impl Switchboard {
         true
     }
 
-    /// Sends the key of a user who is here, as the relay has it.
+    /// Sends the key by which a user is here, after what the ones before it signed.
     pub(super) fn send_peer_key(&mut self, to: SessionId, of: &UserName) {
-        let session = self.online.get(of).and_then(|id| self.sessions.get(id));
-        if let Some(public_key) = session.map(|session| session.public_key.as_der().to_vec()) {
+        let Some(session) = self.online.get(of).and_then(|id| self.sessions.get(id)) else { return };
+        let chain = session.chain.as_ref().map(|chain| chain.to_vec());
+        let key = session.public_key.as_der().to_vec();
+        for public_key in chain.into_iter().chain([key]) {
             self.send(to, LinkMessage::PeerKey { name: of.clone(), public_key });
         }
     }

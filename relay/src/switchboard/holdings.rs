@@ -134,6 +134,7 @@ impl Switchboard {
         let Session {
             name: _,
             public_key: _,
+            chain: _,
             role,
             watch,
             delegated,

@@ -29,6 +29,7 @@ mod queues;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use secchat_proto::UserName;
@@ -38,6 +39,7 @@ use secchat_proto::wire::login::Role;
 
 use crate::bucket::Bucket;
 use crate::limits::Limits;
+use crate::user_list::rotation::Registered;
 use asking::Rates;
 pub use delegates::Delegated;
 use delegates::Ends;
@@ -68,8 +70,10 @@ pub struct Login {
     pub session: SessionId,
     /// Who.
     pub name: UserName,
-    /// Its key on the list.
+    /// The key that it logged in with.
     pub public_key: PublicKey,
+    /// What its keys before that one signed, for peers who know one of them.
+    pub chain: Option<Arc<[u8]>>,
     /// Listed or hidden.
     pub role: Role,
     /// The first record, a Refresh: whether changes are wanted.
@@ -147,6 +151,7 @@ pub struct Switchboard {
 struct Session {
     name: UserName,
     public_key: PublicKey,
+    chain: Option<Arc<[u8]>>,
     role: Role,
     watch: bool,
     /// Its key is a delegated one: until when, as it was said and by the relay's own clock.
@@ -196,7 +201,7 @@ impl Switchboard {
     /// user is replaced: its pairs and offers go with it, offers to that user stay. A delegated key replaces none that is
     /// alive.
     pub fn handle_login(&mut self, login: Login, now: Moment) {
-        let Login { session, name, public_key, role, watch, delegated } = login;
+        let Login { session, name, public_key, chain, role, watch, delegated } = login;
         if self.is_taken(&name, delegated) {
             let reason = LogoutReason::Replaced;
             return self.commands.push_back(Command::Close { session, reason });
@@ -210,6 +215,7 @@ impl Switchboard {
         let opened = Session {
             name: name.clone(),
             public_key,
+            chain,
             role,
             watch,
             delegated: delegated
@@ -275,22 +281,24 @@ impl Switchboard {
         self.close_too_slow(now);
     }
 
-    /// Whether a user is here by another key than this (`None`: than any).
+    /// Whether a user is here by a key that the list does not take (`None`: any).
     #[must_use]
-    pub fn is_online_with_another_key(&self, name: &UserName, key: Option<&PublicKey>) -> bool {
+    pub fn is_online_with_another_key(&self, name: &UserName, listed: Option<&Registered>) -> bool {
         let session = self.online.get(name).and_then(|id| self.sessions.get(id));
-        session.is_some_and(|session| key.is_none_or(|key| key.as_der() != session.public_key.as_der()))
+        session.is_some_and(|session| listed.is_none_or(|listed| !listed.takes(&session.public_key)))
     }
 
-    /// The list of users has this key for a user by now, or none. A session of another key ends; of a user who is off
+    /// The list of users says this of a user by now, or nothing. A session of another key ends; of a user who is off
     /// the list nothing is kept, nor what others have offered to that user.
-    pub fn handle_new_key(&mut self, name: &UserName, key: Option<&PublicKey>, now: Moment) {
-        if self.is_online_with_another_key(name, key)
-            && let Some(session) = self.online.get(name).copied()
-        {
-            self.close(session, LogoutReason::Removed, now);
+    pub fn handle_new_key(&mut self, name: &UserName, listed: Option<&Registered>, now: Moment) {
+        if let Some(id) = self.online.get(name).copied() {
+            if self.is_online_with_another_key(name, listed) {
+                self.close(id, LogoutReason::Removed, now);
+            } else if let (Some(session), Some(listed)) = (self.sessions.get_mut(&id), listed) {
+                session.chain = listed.chain_to(&session.public_key);
+            }
         }
-        if key.is_none() {
+        if listed.is_none() {
             self.offers.forget(name);
             self.rates.forget(name);
         }

@@ -2,12 +2,13 @@
 //! is only written if the new one has no errors.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use secchat_proto::UserName;
 use secchat_proto::crypto::signature::PublicKey;
 
+use super::rotation::{Rotation, RotationFault, succession_from_base64};
 use super::{KeyFault, ListError, UserList, key_file, key_from_base64, key_from_pem, words};
 use crate::replacement::{FolderLock, Replacement, folder_of};
 
@@ -22,6 +23,14 @@ pub enum EditError {
         "the key {0}; give what its owner's `secchatctl init` or `secchatd pubkey` prints, or a PEM file with it"
     )]
     Key(KeyFault),
+    /// A succession that is not usable.
+    #[error("{name} gets no other key: {fault}{}", .fault.advice())]
+    Succession {
+        /// Whose.
+        name: UserName,
+        /// Why.
+        fault: RotationFault,
+    },
     /// The list would have errors.
     #[error("the list has errors; mend them first:{}", .0.iter().map(|error| format!("\n{error}")).collect::<String>())]
     List(Vec<ListError>),
@@ -72,6 +81,17 @@ pub enum Change {
     Unchanged,
 }
 
+/// A user whose key another has followed.
+#[derive(Clone, Debug)]
+pub struct Rotated {
+    /// Who.
+    pub name: UserName,
+    /// What the line says now.
+    pub rotation: Rotation,
+    /// The key file that nobody reads any more, where there was one.
+    pub key_file: Option<PathBuf>,
+}
+
 /// A user who was taken off the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
@@ -120,12 +140,34 @@ impl ListFile {
             return Err(EditError::Duplicate { name, list: self.path, line });
         }
         // An error on the list, a key that is missing for instance, is no reason not to give this one.
-        let had = self.parse(&self.text).ok().and_then(|users| users.key(&name).cloned());
-        if had.is_some_and(|had| had.as_der() == key.as_der()) {
+        let users = self.parse(&self.text).ok();
+        let had = users.as_ref().and_then(|users| users.key(&name));
+        let has_rotated = users.as_ref().is_some_and(|users| users.rotation(&name).is_some());
+        if had == Some(&key) && !has_rotated {
             return Ok((name, Change::Unchanged));
         }
-        self.write(&with_key(&self.text, &name, &key))?;
+        self.write(&with_key(&self.text, &name, &base64(&key)))?;
         Ok((name, Change::Replaced))
+    }
+
+    /// Gives `name` the key that follows the one on the list, by a succession (base64, or the path of a file with it)
+    /// that both signed; the one on the list is taken until `until`. The same succession again changes only that.
+    ///
+    /// # Errors
+    /// [`EditError`]; the list is then as it was.
+    pub fn rotate(self, name: &str, succession: &OsStr, until: u64) -> Result<Rotated, EditError> {
+        let name = parse_name(name)?;
+        let users = self.parse(&self.text).map_err(EditError::List)?;
+        let Some(key) = users.key(&name) else { return Err(EditError::Unknown { name, list: self.path }) };
+        let failed = |fault| EditError::Succession { name: name.clone(), fault };
+        let text = read_argument(succession)?;
+        let succession = succession_from_base64(&text).map_err(failed)?;
+        let new = base64(&succession.new);
+        let before = users.rotation(&name).map(AsRef::as_ref);
+        let rotation = Rotation::by(succession, (&name, key), before, until).map_err(failed)?;
+        self.write(&with_key(&self.text, &name, &format!("{new} {rotation}")))?;
+        let key_file = self.unread_key_file(&name);
+        Ok(Rotated { name, rotation, key_file })
     }
 
     /// Takes `name` off the list. Its key file, if it has one, stays where it is.
@@ -137,11 +179,16 @@ impl ListFile {
         if line_of(&self.text, &name).is_none() {
             return Err(EditError::Unknown { name, list: self.path });
         }
-        let was_bare = lines(&self.text).any(|line| is_of(line, &name) && words(line).count() == 1);
+        let key_file = self.unread_key_file(&name);
         let rest: Vec<u8> = lines(&self.text).filter(|line| !is_of(line, &name)).flatten().copied().collect();
         self.write(&rest)?;
-        let key_file = was_bare.then(|| key_file(&self.key_dir, &name)).filter(|path| path.exists());
         Ok(Removed { name, key_file })
+    }
+
+    /// The key file of a name that was bare, and is so no more.
+    fn unread_key_file(&self, name: &UserName) -> Option<PathBuf> {
+        let was_bare = lines(&self.text).any(|line| is_of(line, name) && words(line).count() == 1);
+        was_bare.then(|| key_file(&self.key_dir, name)).filter(|path| path.exists())
     }
 
     fn parse(&self, text: &[u8]) -> Result<UserList, Vec<ListError>> {
@@ -175,6 +222,19 @@ fn read_key(argument: &OsStr) -> Result<PublicKey, EditError> {
     key_from_base64(argument.as_encoded_bytes()).map_err(EditError::Key)
 }
 
+/// What is given itself, or what is in the file that is named.
+fn read_argument(argument: &OsStr) -> Result<Vec<u8>, EditError> {
+    let path = Path::new(argument);
+    if !path.is_file() {
+        return Ok(argument.as_encoded_bytes().to_owned());
+    }
+    let file = std::fs::File::open(path).map_err(|error| at(path, error))?;
+    let mut text = Vec::new();
+    let limit = u64::try_from(MAX_SUCCESSION_TEXT_BYTES).unwrap_or(u64::MAX);
+    file.take(limit).read_to_end(&mut text).map_err(|error| at(path, error))?;
+    Ok(text)
+}
+
 fn at(path: &Path, error: io::Error) -> EditError {
     EditError::File { path: path.to_owned(), error }
 }
@@ -203,8 +263,8 @@ fn with_line(text: &[u8], name: &UserName, key: &PublicKey) -> Vec<u8> {
     text
 }
 
-/// The list with another key on the user's line, whose comment stays.
-fn with_key(text: &[u8], name: &UserName, key: &PublicKey) -> Vec<u8> {
+/// The list with another key, and what belongs to it, on the user's line, whose comment stays.
+fn with_key(text: &[u8], name: &UserName, key: &str) -> Vec<u8> {
     let mut new = Vec::with_capacity(text.len());
     for line in lines(text) {
         if !is_of(line, name) {
@@ -216,7 +276,7 @@ fn with_key(text: &[u8], name: &UserName, key: &PublicKey) -> Vec<u8> {
         let indent = said.len().saturating_sub(said.trim_ascii_start().len());
         let end = said.trim_ascii_end().len();
         new.extend_from_slice(said.get(..indent).unwrap_or_default());
-        new.extend_from_slice(format!("{name} {}", base64(key)).as_bytes());
+        new.extend_from_slice(format!("{name} {key}").as_bytes());
         new.extend_from_slice(said.get(end..).unwrap_or_default());
         new.extend_from_slice(comment);
     }
@@ -226,6 +286,9 @@ fn with_key(text: &[u8], name: &UserName, key: &PublicKey) -> Vec<u8> {
 fn base64(key: &PublicKey) -> String {
     openssl::base64::encode_block(key.as_der())
 }
+
+/// Of a file that should hold a succession: two RSA-4096 keys and signatures take 3 KiB.
+const MAX_SUCCESSION_TEXT_BYTES: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -254,7 +317,7 @@ mod tests {
         let (name, key) = ("bob".parse().unwrap(), key());
         let new = base64(&key);
         let list = "bobby old\n\t bob   old \t# since # 2021\r\n\n# bob old\nbob";
-        let changed = with_key(list.as_bytes(), &name, &key);
+        let changed = with_key(list.as_bytes(), &name, &new);
         let expected = format!("bobby old\n\t bob {new} \t# since # 2021\r\n\n# bob old\nbob {new}");
         assert_eq!(text(&changed), expected);
     }

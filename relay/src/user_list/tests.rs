@@ -8,6 +8,9 @@ use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use proptest::prelude::*;
 use secchat_proto::UserName;
+use secchat_proto::crypto::entropy::OsEntropy;
+use secchat_proto::crypto::signature::SigningKey;
+use secchat_proto::succession::Succession;
 
 use super::{Files, KeyFault, UserList, key_from_base64, key_from_pem};
 
@@ -46,18 +49,20 @@ fn tells_every_error_with_its_line() {
     let small = Rsa::generate(1024).unwrap();
     let small = openssl::base64::encode_block(&PKey::from_rsa(small).unwrap().public_key_to_der().unwrap());
     let text = format!(
-        "alice {key}\n../etc {key}\nAlice {key}\nalice {key}\nbob {key} more\ncarol\ndora {small}\neve AAAA\nfred !!\n"
+        "alice {key}\n../etc {key}\nAlice {key}\nalice {key}\nbob {key} more\ncarol\ndora {small}\neve AAAA\nfred !!\n\
+         gina {key} until=2027-01-30T12:00:00Z AAAA more\n"
     );
     let errors = errors(text.as_bytes());
     let expected = [
         ("user_list:2: ", "\"../etc\" is not a name"),
         ("user_list:3: ", "\"Alice\" is not a name"),
         ("user_list:4: ", "alice is on line 1 already"),
-        ("user_list:5: ", "something after bob's key"),
+        ("user_list:5: ", "after bob's key: \"more\" is no time"),
         ("user_list:6: ", "carol's key file keys/carol_pubkey.pem: "),
         ("user_list:7: ", "dora's key is RSA of 1024 bits"),
         ("user_list:8: ", "eve's key is not a public key"),
         ("user_list:9: ", "fred's key is not base64"),
+        ("user_list:10: ", "something after gina's succession"),
     ];
     assert_eq!(errors.len(), expected.len(), "{errors:#?}");
     for (error, (place, what)) in errors.iter().zip(expected) {
@@ -115,6 +120,80 @@ fn keys_that_were_checked_are_not_checked_again_but_others_are() {
     std::fs::write(folder.path().join("carol_pubkey.pem"), pem()).unwrap();
     let fourth = read("carol\n", &third).unwrap();
     assert_eq!(third.difference(&fourth).changed, ["carol".parse::<UserName>().unwrap()]);
+}
+
+/// A new key, and what it and the one before sign for this user.
+fn successor(name: &str, old: &SigningKey) -> (SigningKey, Succession) {
+    let new = SigningKey::generate_ed25519(&mut OsEntropy).unwrap();
+    let succession = Succession::make(&name.parse().unwrap(), old, &new, 1).unwrap();
+    (new, succession)
+}
+
+fn base64(bytes: &[u8]) -> String {
+    openssl::base64::encode_block(bytes)
+}
+
+#[test]
+fn an_old_key_is_taken_beside_the_new_one_until_its_time_is_over() {
+    let old = SigningKey::generate_ed25519(&mut OsEntropy).unwrap();
+    let (middle, first) = successor("alice", &old);
+    let (new, second) = successor("alice", &middle);
+    let both = [first.encode(), second.encode()].concat();
+    let others = good_key();
+    let line = |until: &str| {
+        let (key, chain) = (base64(new.public_key().as_der()), base64(&both));
+        let text = format!("bob {others}\nalice {key} until={until} {chain} # hers\n");
+        UserList::parse(text.as_bytes(), Path::new("l"), no_file).unwrap()
+    };
+    let list = line("2027-01-30T12:00:00Z");
+    let until = 1_801_310_400;
+    let alice: UserName = "alice".parse().unwrap();
+    let taken = |now| {
+        let listed = list.registered(&alice, now).unwrap();
+        [&old, &middle, &new].map(|key| listed.takes(key.public_key()))
+    };
+    assert_eq!(taken(until - 1), [false, true, true]);
+    assert_eq!(taken(until), [false, false, true]);
+    let listed = list.registered(&alice, until).unwrap();
+    assert_eq!(
+        listed.chain_to(new.public_key()).as_deref(),
+        Some(both.as_slice()),
+        "peers need it after that"
+    );
+    assert!(listed.chain_to(middle.public_key()).is_none());
+    let bob = list.registered(&"bob".parse().unwrap(), 0).unwrap();
+    assert!(bob.chain.is_none() && bob.old_key.is_none());
+
+    // Another time is another line.
+    let later = line("2027-01-30T12:00:01Z");
+    assert_eq!(list.difference(&later).changed, [alice]);
+    assert!(list.difference(&line("2027-01-30T13:00:00+01:00")).changed.is_empty(), "the same time");
+}
+
+#[test]
+fn a_rotation_that_does_not_stand_is_an_error_of_its_line() {
+    let old = SigningKey::generate_ed25519(&mut OsEntropy).unwrap();
+    let (new, succession) = successor("alice", &old);
+    let (_, other) = successor("alice", &old);
+    let (key, good) = (base64(new.public_key().as_der()), base64(&succession.encode()));
+    let unsigned = Succession { issued: 2, ..succession };
+    let time = "until=2027-01-30T12:00:00Z";
+    for (rest, what) in [
+        (time.to_owned(), "the succession is missing"),
+        (format!("until= {good}"), "no time for the old key's end"),
+        (format!("until=2027-01-30 {good}"), "no time for the old key's end"),
+        (format!("{good} {time}"), "no time for the old key's end"),
+        (format!("{time} {good}="), "is not base64"),
+        (format!("{time} AAAA"), "cannot be read"),
+        (format!("{time} {}", base64(&other.encode())), "of another key"),
+        (format!("{time} {}", base64(&unsigned.encode())), "not signed by both keys"),
+    ] {
+        let errors = errors(format!("alice {key} {rest}\n").as_bytes());
+        assert!(errors.len() == 1 && errors[0].starts_with("user_list:1: "), "{rest}: {errors:?}");
+        assert!(errors[0].contains("after alice's key") && errors[0].contains(what), "{rest}: {errors:?}");
+    }
+    let errors = errors(format!("bob {key} {time} {good}\n").as_bytes());
+    assert!(errors[0].contains("not signed by both keys for this user"), "{errors:?}");
 }
 
 proptest! {

@@ -3,6 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 
+use openssl::pkey::PKey;
+use secchat_proto::crypto::signature::SigningKey;
+use secchat_proto::succession::Succession;
+
 use crate::{Shell, mode};
 
 /// A folder with a relay's files and two public keys, a.pem and b.pem; gives those keys in base64.
@@ -169,6 +173,90 @@ fn the_list_is_printed_with_what_openssl_calls_its_keys() {
     shell.write("user_list", "X\nY\n");
     let error = shell.fails(&["user", "list"]);
     assert!(error.contains("user_list:1: ") && error.contains("user_list:2: "), "{error}");
+}
+
+/// The private key in a file that OpenSSL made.
+fn signing_key(shell: &Shell, name: &str) -> SigningKey {
+    SigningKey::from_pkey(PKey::private_key_from_pem(shell.text(name).as_bytes()).unwrap()).unwrap()
+}
+
+/// What `secchatctl keygen --rotate` writes.
+fn succession(shell: &Shell, name: &str, old: &str, new: &str) -> String {
+    let (old, new) = (signing_key(shell, old), signing_key(shell, new));
+    let made = Succession::make(&name.parse().unwrap(), &old, &new, 1).unwrap();
+    openssl::base64::encode_block(&made.encode())
+}
+
+#[test]
+fn user_rotate_takes_the_key_that_both_signed_and_keeps_the_old_one_for_a_while() {
+    let (shell, a, b) = with_keys();
+    shell.write("user_list", format!("# mine\nzoe {a}\nalice {a} # since 2021\n"));
+    let made = succession(&shell, "alice", "a.key", "b.key");
+    shell.write("alice.succession", format!("{made}\n"));
+    let said = done(&shell, &["user", "rotate", "alice", "alice.succession"]);
+    assert!(said.contains("the old one is taken until 20") && said.contains("tell alice"), "{said}");
+    let list = shell.text("user_list");
+    let line = list.lines().nth(2).unwrap();
+    assert!(list.starts_with(&format!("# mine\nzoe {a}\n")) && list.lines().count() == 3, "{list}");
+    assert!(line.starts_with(&format!("alice {b} until=20")), "{list}");
+    assert!(line.ends_with(&format!("Z {made} # since 2021")), "{list}");
+    let printed = done(&shell, &["user", "list"]);
+    assert!(printed.lines().next().unwrap().contains("  until 20"), "{printed}");
+    let json: serde_json::Value = serde_json::from_str(&done(&shell, &["user", "list", "--json"])).unwrap();
+    assert_eq!((&json[0]["key"], &json[1]["old"]), (&b.as_str().into(), &serde_json::Value::Null));
+    assert!(json[0]["old"]["fingerprint"].as_str().unwrap().starts_with("SHA256:"), "{json}");
+
+    // The same once more, on the command line: only the time is another. It is over at once.
+    let said = done(&shell, &["user", "rotate", "alice", &made, "--for", "0"]);
+    assert!(said.contains("taken until 20"), "{said}");
+    assert!(!done(&shell, &["user", "list"]).contains("until"), "its time is over");
+    let report = shell.relay(&["check"]);
+    let warnings = String::from_utf8_lossy(&report.stderr).into_owned();
+    assert!(warnings.contains("alice's old key is not taken since 20"), "{warnings}");
+
+    // A third key: what was signed before stays, for who knows the first one only.
+    shell.openssl("genpkey -algorithm ed25519 -out c.key");
+    let next = succession(&shell, "alice", "b.key", "c.key");
+    done(&shell, &["user", "rotate", "alice", &next, "--for", "2d"]);
+    let list = shell.text("user_list");
+    let bytes = |text: &str| openssl::base64::decode_block(text).unwrap();
+    let both = openssl::base64::encode_block(&[bytes(&made), bytes(&next)].concat());
+    assert!(list.contains(&both), "{list}");
+
+    // Another key that nobody vouches for takes all of it off the line.
+    done(&shell, &["user", "add", "alice", &a, "--replace"]);
+    assert!(shell.text("user_list").ends_with(&format!("alice {a} # since 2021\n")));
+}
+
+#[test]
+fn user_rotate_refuses_what_the_key_on_the_list_did_not_sign() {
+    let (shell, a, b) = with_keys();
+    shell.openssl("genpkey -algorithm ed25519 -out c.key");
+    shell.openssl("pkey -in a.key -pubout -out bob_pubkey.pem");
+    let before = format!("alice {a}\nbob\n");
+    shell.write("user_list", &before);
+    let good = succession(&shell, "alice", "a.key", "b.key");
+    let of_b = succession(&shell, "alice", "b.key", "c.key");
+    for (name, given, word) in [
+        ("alice", of_b.as_str(), "of another key than the one on the list"),
+        ("bob", good.as_str(), "not signed by both keys for this user"),
+        ("carol", good.as_str(), "carol is not on"),
+        ("alice", &good[..40], "cannot be read"),
+        ("alice", "nothing.there", "is not base64"),
+        ("alice", b.as_str(), "cannot be read"),
+        ("Alice", good.as_str(), "is not a name"),
+    ] {
+        let error = shell.fails(&["user", "rotate", name, given]);
+        assert!(error.contains(word), "{name} {given}: {error}");
+        assert_eq!(shell.text("user_list"), before);
+    }
+    let usage = shell.relay(&["user", "rotate", "alice", &good, "--for", "a while"]);
+    assert_eq!(usage.status.code(), Some(2));
+    // A bare name gets a line of its own; its file is not read any more.
+    let made = succession(&shell, "bob", "a.key", "c.key");
+    let said = done(&shell, &["user", "rotate", "bob", &made]);
+    assert!(said.contains("bob_pubkey.pem any more"), "{said}");
+    assert!(shell.text("user_list").starts_with(&format!("alice {a}\nbob MCow")));
 }
 
 #[test]

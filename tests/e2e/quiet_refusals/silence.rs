@@ -274,7 +274,8 @@ impl Scene {
 
     fn log_in(&mut self, session: SessionId, user: &str, key: usize) {
         let (name, public_key) = (name(user), self.keys[key].public_key().clone());
-        let login = Login { session, name, public_key, role: Role::Receiver, watch: true, delegated: None };
+        let role = Role::Receiver;
+        let login = Login { session, name, public_key, chain: None, role, watch: true, delegated: None };
         self.board.handle_login(login, self.moment());
     }
 

@@ -6,6 +6,8 @@ use secchat_proto::UserName;
 use secchat_proto::wire::link::{Answer, LinkMessage, LogoutReason, Step};
 use secchat_proto::wire::login::Role;
 
+use crate::user_list::rotation::Registered;
+
 use super::{Bench, chat_id, lobby, m1, record, response, resume, rtt, user};
 
 /// How long a delegation of the bench's lasts.
@@ -133,12 +135,13 @@ fn the_end_of_the_delegation_ends_the_session() {
 #[test]
 fn another_key_on_the_list_or_none_ends_it_too() {
     for key in [None, Some(another_key())] {
+        let listed = key.map(|key| Registered { key, old_key: None, chain: None });
         let mut bench = Bench::new();
         let bob = bench.delegate("bob", Role::Receiver, None);
         bench.heard();
         let (name, now) = (user("bob"), bench.now);
-        assert!(bench.board.is_online_with_another_key(&name, key.as_ref()));
-        bench.board.handle_new_key(&name, key.as_ref(), now);
+        assert!(bench.board.is_online_with_another_key(&name, listed.as_ref()));
+        bench.board.handle_new_key(&name, listed.as_ref(), now);
         assert_eq!(bench.heard(), [format!("{}<closed(Removed)", bob.0)]);
     }
 }

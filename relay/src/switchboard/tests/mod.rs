@@ -9,12 +9,15 @@ mod pairs;
 mod presence;
 mod properties;
 mod queues;
+mod rotation;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secchat_proto::UserName;
 use secchat_proto::crypto::entropy::Entropy;
 use secchat_proto::crypto::signature::{PublicKey, SigningKey};
+use secchat_proto::succession::Chain;
 use secchat_proto::wire::link::{Answer, BadReason, ChatId, LinkMessage, ListPart, Step};
 use secchat_proto::wire::login::Role;
 use secchat_proto::wire::request::{RequestToTalk, Terms};
@@ -57,19 +60,26 @@ impl Bench {
     }
 
     fn login_watching(&mut self, name: &str, role: Role, watch: bool) -> SessionId {
-        self.login_by(name, role, watch, None)
+        self.login_by(name, (self.key.clone(), None), (role, watch), None)
     }
 
     /// A delegated key's login, for half an hour.
     fn delegate(&mut self, name: &str, role: Role, replaces: Option<SessionId>) -> SessionId {
         let until = self.now.unix + 1_800;
-        self.login_by(name, role, false, Some(Delegated { until, replaces }))
+        let delegated = Some(Delegated { until, replaces });
+        self.login_by(name, (self.key.clone(), None), (role, false), delegated)
     }
 
-    fn login_by(&mut self, name: &str, role: Role, watch: bool, delegated: Option<Delegated>) -> SessionId {
+    fn login_by(
+        &mut self,
+        name: &str,
+        (public_key, chain): (PublicKey, Option<Arc<[u8]>>),
+        (role, watch): (Role, bool),
+        delegated: Option<Delegated>,
+    ) -> SessionId {
         self.last += 1;
         let session = SessionId(self.last);
-        let login = Login { session, name: user(name), public_key: self.key.clone(), role, watch, delegated };
+        let login = Login { session, name: user(name), public_key, chain, role, watch, delegated };
         self.board.handle_login(login, self.now);
         session
     }
@@ -179,6 +189,7 @@ fn words(message: &LinkMessage) -> String {
         LinkMessage::Rtt { name, request } => {
             format!("rtt({name},{})", chat(&RequestToTalk::decode(request).unwrap().chat_id))
         }
+        LinkMessage::PeerKey { name, public_key } if Chain::is_meant(public_key) => format!("chain({name})"),
         LinkMessage::PeerKey { name, .. } => format!("key({name})"),
         LinkMessage::Response { answer, name, chat_id } => {
             format!("{}({name},{})", format!("{answer:?}").to_lowercase(), chat(chat_id))
