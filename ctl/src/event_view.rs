@@ -166,10 +166,7 @@ pub(crate) fn sentence(event: &Event) -> String {
         Event::MessageReceived(message) => format!("{}: {}", message.peer, harmless::line(&message.text)),
         Event::MessagesDelivered { peer, up_to, .. } => format!("{peer} has your texts up to {up_to}"),
         Event::MessagesRead { chat_id, up_to } => format!("texts up to {up_to} of chat {chat_id} were read"),
-        Event::TrustChanged { peer, trust: KeyTrust::Changed } => {
-            format!("WARNING: {peer}'s key changed: run `secchatctl verify {peer}`")
-        }
-        Event::TrustChanged { peer, trust } => format!("{peer}'s key: {}", view::trust_word(*trust)),
+        Event::TrustChanged { peer, trust } => trust_sentence(peer, *trust),
         Event::UsersChanged { came, went } => {
             format!("available: came [{}], went [{}]", names(came).join(" "), names(went).join(" "))
         }
@@ -261,6 +258,23 @@ fn reason_word(reason: EndReason) -> &'static str {
         EndReason::Superseded => "superseded",
         EndReason::KeyGone => "key_gone",
         EndReason::Unconfirmed => "unconfirmed",
+    }
+}
+
+fn trust_sentence(peer: &UserName, trust: KeyTrust) -> String {
+    match trust {
+        KeyTrust::Changed => format!("WARNING: {peer}'s key changed: run `secchatctl verify {peer}`"),
+        KeyTrust::Vouched => {
+            format!(
+                "WARNING: {peer}'s key changed; the old one vouches for it: run `secchatctl verify {peer}`"
+            )
+        }
+        KeyTrust::Followed => {
+            format!("{peer} has a new key; the one that you verified vouches for it, and it is pinned now")
+        }
+        KeyTrust::Unverified | KeyTrust::Pinned | KeyTrust::Verified => {
+            format!("{peer}'s key: {}", view::trust_word(trust))
+        }
     }
 }
 

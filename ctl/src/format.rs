@@ -154,7 +154,7 @@ fn waiting(state: &Snapshot) -> usize {
 
 /// What a person should see first.
 fn pressing(state: &Snapshot) -> &'static str {
-    let has_changed = |trust: KeyTrust| trust == KeyTrust::Changed;
+    let has_changed = KeyTrust::is_changed;
     let status = &state.status;
     if status.user.is_none() {
         "setup"

@@ -64,6 +64,15 @@ pub(crate) fn passphrase_from_descriptor(descriptor: u32) -> Result<Passphrase, 
     first_line(file, &name)
 }
 
+/// The first two lines behind a file descriptor.
+pub(crate) fn two_passphrases_from_descriptor(descriptor: u32) -> Result<[Passphrase; 2], Failure> {
+    let name = format!("--passphrase-fd {descriptor}");
+    let opened = passphrase::open_descriptor(descriptor);
+    let file =
+        opened.map_err(|error| Failure::usage(format!("{name}: cannot read that descriptor: {error}")))?;
+    Ok([first_line(&file, &name)?, first_line(&file, &name)?])
+}
+
 /// What a person tells a pinentry; `error` is what was wrong before.
 pub(crate) fn passphrase_from_pinentry(
     program: &Path,

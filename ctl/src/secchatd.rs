@@ -6,8 +6,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use secchat_ipc::UserName;
 use secchat_ipc::paths::Profile;
 use secchat_ipc::types::Passphrase;
+use zeroize::Zeroizing;
 
 use crate::cli::KeyKind;
 use crate::failure::Failure;
@@ -26,6 +28,31 @@ pub(crate) fn keygen(
         arguments.push("--no-passphrase".into());
     }
     public_key(run(arguments, passphrase)?)
+}
+
+/// Makes the key that follows another one, and returns what both sign for this user. Both passphrases go the same way: a
+/// line for each.
+pub(crate) fn rotate(
+    (old, old_passphrase): (&Path, &Passphrase),
+    (out, kind, passphrase): (&Path, Option<KeyKind>, Option<&Passphrase>),
+    user: &UserName,
+) -> Result<String, Failure> {
+    let mut arguments: Vec<OsString> = vec!["rotate".into(), "--key".into(), old.into()];
+    arguments.extend(["--out".into(), out.into(), "--name".into(), user.as_str().into()]);
+    if let Some(kind) = kind {
+        arguments.extend(["--kind".into(), kind_word(kind).into()]);
+    }
+    if passphrase.is_none() {
+        arguments.push("--no-passphrase".into());
+    }
+    // The full size at once: growing would leave copies behind.
+    let new = passphrase.map_or("", |passphrase| passphrase.0.as_str());
+    let length = old_passphrase.0.len().saturating_add(new.len()).saturating_add(1);
+    let mut lines = Zeroizing::new(String::with_capacity(length));
+    lines.push_str(&old_passphrase.0);
+    lines.push('\n');
+    lines.push_str(new);
+    public_key(run(arguments, Some(&Passphrase(lines)))?)
 }
 
 /// The public key of a key file.

@@ -222,7 +222,9 @@ pub(crate) fn trust_word(trust: KeyTrust) -> &'static str {
         KeyTrust::Unverified => "unverified",
         KeyTrust::Pinned => "pinned",
         KeyTrust::Verified => "verified",
-        KeyTrust::Changed => "changed",
+        // To programs a changed key is one, whoever vouches for it.
+        KeyTrust::Changed | KeyTrust::Vouched => "changed",
+        KeyTrust::Followed => "followed",
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use secchat_proto::UserName;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -77,6 +78,28 @@ enum Verb {
         passphrase_fd: Option<u32>,
         /// Write the key unencrypted
         #[arg(long, conflicts_with = "passphrase_fd")]
+        no_passphrase: bool,
+    },
+    /// Make the identity key that follows another one; prints what both sign, for the relay's operator
+    Rotate {
+        /// The key that it follows; it stays as it is
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// The file to make; an existing one is never overwritten
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Whose key it is, on the relay
+        #[arg(long, value_name = "NAME")]
+        name: UserName,
+        /// The new key's kind
+        #[arg(long, value_enum, default_value_t = NewKeyKind::Ed25519)]
+        kind: NewKeyKind,
+        /// Take the old key's passphrase from the first line of this file descriptor, the new key's from the second;
+        /// standard input by default
+        #[arg(long, value_name = "FD", default_value_t = 0)]
+        passphrase_fd: u32,
+        /// Write the new key unencrypted
+        #[arg(long)]
         no_passphrase: bool,
     },
     /// Print the public key of an identity key, for the relay's `user_list`
@@ -181,6 +204,11 @@ fn print(command: Verb) -> Result<(), Failure> {
         Verb::Keygen { out, kind, passphrase_fd, .. } => {
             let passphrase = passphrase::from_descriptor(passphrase_fd.unwrap_or(0))?;
             vec![key_command::generate(&out, kind, Some(&passphrase))?]
+        }
+        Verb::Rotate { key, out, name, kind, passphrase_fd, no_passphrase } => {
+            let [old, new] = passphrase::two_from_descriptor(passphrase_fd)?;
+            let new = (!no_passphrase).then_some(new.as_str());
+            vec![key_command::rotate((&key, &old), (&out, kind, new), &name)?]
         }
         Verb::Pubkey { key, passphrase_fd } => {
             let passphrase = passphrase_fd.map(passphrase::from_descriptor).transpose()?.unwrap_or_default();

@@ -374,15 +374,16 @@ impl Hub {
 
 /// Decrypts the identity key, and with it what is on disk.
 async fn unlock(path: PathBuf, passphrase: Passphrase, store: Store) -> Result<Unlocked, CommandError> {
-    let loaded = tokio::task::spawn_blocking(move || identity::load(&path, &passphrase.0)).await;
-    let identity = match loaded {
+    let loaded =
+        tokio::task::spawn_blocking(move || identity::load_with_heirloom(&path, &passphrase.0)).await;
+    let (identity, heirloom) = match loaded {
         Ok(loaded) => loaded.map_err(CommandError::from)?,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => return Err(CommandError::Stopping),
         },
     };
-    let restored = store.unlock(&identity).await;
+    let restored = store.unlock(&identity, heirloom).await;
     let restored = restored.map_err(|error| CommandError::StateUnusable { why: error.to_string() })?;
     Ok(Unlocked { identity, restored })
 }

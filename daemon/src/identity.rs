@@ -14,6 +14,7 @@ use secchat_proto::crypto::signature::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::permissions::{PermissionError, open_secret_file};
+use crate::store::heirloom::Heirloom;
 
 /// Why there is no identity key.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,17 @@ impl From<IdentityError> for CommandError {
 pub fn load(path: &Path, passphrase: &str) -> Result<SigningKey, IdentityError> {
     let pem = read(path)?;
     decrypt(path, &pem, passphrase)
+}
+
+/// As [`load`], with what the keys before left to this one.
+pub(crate) fn load_with_heirloom(
+    path: &Path,
+    passphrase: &str,
+) -> Result<(SigningKey, Heirloom), IdentityError> {
+    let pem = read(path)?;
+    let key = decrypt(path, &pem, passphrase)?;
+    let heirloom = Heirloom::read(&pem, &key);
+    Ok((key, heirloom))
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {

@@ -11,12 +11,16 @@ use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use secchat_ipc::passphrase::MAX_PASSPHRASE_BYTES;
+use secchat_proto::UserName;
 use secchat_proto::crypto::entropy::OsEntropy;
 use secchat_proto::crypto::signature::SigningKey;
+use secchat_proto::succession::Succession;
+use zeroize::Zeroizing;
 
-use crate::encrypted_key;
 use crate::identity::{self, IdentityError};
 use crate::permissions::SECRET_FILE_MODE;
+use crate::store::heirloom::Heirloom;
+use crate::{clock, encrypted_key};
 
 /// The kinds of identity keys that can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -67,17 +71,36 @@ pub enum KeyCommandError {
 /// # Errors
 /// [`KeyCommandError`]; no file is left behind then.
 pub fn generate(path: &Path, kind: NewKeyKind, passphrase: Option<&str>) -> Result<String, KeyCommandError> {
-    if passphrase.is_some_and(|text| text.is_empty() || text.len() > MAX_PASSPHRASE_BYTES) {
-        return Err(KeyCommandError::PassphraseLength);
-    }
-    // Before the work, which takes seconds for RSA.
-    if path.symlink_metadata().is_ok() {
-        return Err(KeyCommandError::Exists { path: path.to_owned() });
-    }
+    check_new(path, passphrase)?;
     let key = make(kind)?;
     let pem = encrypted_key::to_pem(key.as_pkey(), passphrase)?;
     write_new(path, &pem)?;
     Ok(in_base64(&key))
+}
+
+/// Makes the key that follows the one in `old`, and writes its file with what the old one leaves to it; gives what both
+/// sign for this user, in base64.
+///
+/// # Errors
+/// [`KeyCommandError`]; no file is left behind then, and the old one is as it was.
+pub fn rotate(
+    old: (&Path, &str),
+    new: (&Path, NewKeyKind, Option<&str>),
+    name: &UserName,
+) -> Result<String, KeyCommandError> {
+    let (path, kind, passphrase) = new;
+    check_new(path, passphrase)?;
+    let (old_key, left) = identity::load_with_heirloom(old.0, old.1)?;
+    let key = make(kind)?;
+    let succession = Succession::make(name, &old_key, &key, clock::now().unix)?;
+    let block = Heirloom::of(&old_key, left)?.to_block(&key)?;
+    let pem = encrypted_key::to_pem(key.as_pkey(), passphrase)?;
+    // The full size at once: growing would leave copies behind.
+    let mut file = Zeroizing::new(Vec::with_capacity(pem.len().saturating_add(block.len())));
+    file.extend_from_slice(&pem);
+    file.extend_from_slice(block.as_bytes());
+    write_new(path, &file)?;
+    Ok(openssl::base64::encode_block(&succession.encode()))
 }
 
 /// The public half of an existing key: its DER in base64.
@@ -86,6 +109,17 @@ pub fn generate(path: &Path, kind: NewKeyKind, passphrase: Option<&str>) -> Resu
 /// [`KeyCommandError::Identity`].
 pub fn public_key(path: &Path, passphrase: &str) -> Result<String, KeyCommandError> {
     Ok(in_base64(&identity::load(path, passphrase)?))
+}
+
+/// Before the work, which takes seconds for RSA.
+fn check_new(path: &Path, passphrase: Option<&str>) -> Result<(), KeyCommandError> {
+    if passphrase.is_some_and(|text| text.is_empty() || text.len() > MAX_PASSPHRASE_BYTES) {
+        return Err(KeyCommandError::PassphraseLength);
+    }
+    if path.symlink_metadata().is_ok() {
+        return Err(KeyCommandError::Exists { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 fn make(kind: NewKeyKind) -> Result<SigningKey, KeyCommandError> {
@@ -143,6 +177,35 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_key_that_follows_another_opens_as_any_and_both_have_signed() {
+        let folder = private_tempdir();
+        let path = |name: &str| folder.path().join(name);
+        generate(&path("old.pem"), NewKeyKind::Rsa2048, Some("sesame")).unwrap();
+        let new = path("new.pem");
+        let to = |passphrase| (new.as_path(), NewKeyKind::Ed25519, Some(passphrase));
+        let alice = "alice".parse().unwrap();
+        let old = path("old.pem");
+        assert!(rotate((&old, "open"), to("other"), &alice).is_err() && !new.exists());
+        let printed = rotate((&old, "sesame"), to("other"), &alice).unwrap();
+        let bytes = openssl::base64::decode_block(&printed).unwrap();
+        let succession = Succession::decode(&bytes).unwrap();
+        assert_eq!(succession.verify(&alice), Ok(()));
+        assert_eq!(identity::load(&old, "sesame").unwrap().public_key(), &succession.old);
+        let (key, heirloom) = identity::load_with_heirloom(&new, "other").unwrap();
+        assert_eq!(key.public_key(), &succession.new);
+        assert_ne!(format!("{heirloom:?}"), format!("{:?}", Heirloom::default()), "the store opens");
+        // Whatever else reads keys reads this one.
+        let read = std::process::Command::new("openssl")
+            .args(["pkey", "-passin", "pass:other", "-pubout", "-in"])
+            .arg(&new)
+            .output()
+            .unwrap();
+        assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+        let again = rotate((&old, "sesame"), to("other"), &alice).unwrap_err();
+        assert!(matches!(again, KeyCommandError::Exists { .. }), "{again}");
     }
 
     #[test]

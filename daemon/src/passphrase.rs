@@ -57,6 +57,18 @@ pub fn from_descriptor(descriptor: u32) -> Result<Zeroizing<String>, PassphraseE
     }
 }
 
+/// Reads the first two lines from such a file descriptor.
+///
+/// # Errors
+/// [`PassphraseError`].
+pub fn two_from_descriptor(descriptor: u32) -> Result<[Zeroizing<String>; 2], PassphraseError> {
+    let from = format!("file descriptor {descriptor}");
+    match passphrase::open_descriptor(descriptor) {
+        Ok(file) => Ok([first_line(&file, from.clone())?, first_line(&file, from)?]),
+        Err(source) => Err(PassphraseError::Unreadable { from, source }),
+    }
+}
+
 /// Reads systemd's credential `passphrase`, if one was given to this service.
 ///
 /// # Errors

@@ -1,11 +1,12 @@
 //! What the daemon keeps on disk: `store.redb`, in which everything is sealed under keys that only the
 //! unlocked identity key yields. One thread owns it; the hub sends it one job at a time.
 //!
-//! `row` has the records' bytes, `seal` the keys, `file` the database, `disk` the file under it, `legacy` what older
-//! daemons left; `history` what was kept of conversations, and `history_file` its own database.
+//! `row` has the records' bytes, `seal` the keys, `heirloom` what one identity key leaves to the next, `file` the
+//! database, `disk` the file under it, `legacy` what older daemons left; `history` what was kept of conversations, and `history_file` its own database.
 
 mod disk;
 mod file;
+pub mod heirloom;
 mod history;
 mod history_file;
 mod legacy;
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::disk::{Disk, FileDisk};
 use self::file::{Batch, Content, FORMAT, File, ReadError};
+use self::heirloom::Heirloom;
 use self::history::{History, Unlocked};
 use self::row::Opened;
 use self::seal::{Keys, Under};
@@ -76,7 +78,7 @@ pub struct Store(mpsc::Sender<Job>);
 /// Something to do; answered when it is done.
 #[derive(Debug)]
 enum Job {
-    Unlock(Secret<32>, oneshot::Sender<Result<Restored, StoreError>>),
+    Unlock(Secret<32>, Heirloom, oneshot::Sender<Result<Restored, StoreError>>),
     Write(BTreeMap<RecordKey, Option<Record>>, oneshot::Sender<Result<(), StoreError>>),
     History(Box<HistoryRequest>, oneshot::Sender<Result<HistoryAnswer, StoreError>>),
     Lock,
@@ -95,14 +97,15 @@ impl Store {
         Ok(Self(jobs))
     }
 
-    /// Opens everything with the identity key. What is broken is set aside, and that is said in the notices.
+    /// Opens everything with the identity key, or by what the keys before it left to it: it is the new key's from then
+    /// on. What is broken is set aside, and that is said in the notices.
     ///
     /// # Errors
     /// [`StoreError`]; nothing was changed then.
-    pub async fn unlock(&self, identity: &SigningKey) -> Result<Restored, StoreError> {
+    pub async fn unlock(&self, identity: &SigningKey, heirloom: Heirloom) -> Result<Restored, StoreError> {
         let key = identity.own_secret(IDENTITY_LABEL)?;
         let (done, answer) = oneshot::channel();
-        self.0.send(Job::Unlock(key, done)).await.map_err(|_| StoreError::Ended)?;
+        self.0.send(Job::Unlock(key, heirloom, done)).await.map_err(|_| StoreError::Ended)?;
         answer.await.map_err(|_| StoreError::Ended)?
     }
 
@@ -155,7 +158,7 @@ impl Keeper {
         while let Some(job) = inbox.blocking_recv() {
             // Whoever asked may be gone.
             match job {
-                Job::Unlock(key, done) => drop(done.send(self.unlock(&key))),
+                Job::Unlock(key, heirloom, done) => drop(done.send(self.unlock(&key, &heirloom))),
                 Job::Write(changes, done) => drop(done.send(self.write(&changes))),
                 Job::History(request, done) => drop(done.send(self.history(&request))),
                 Job::Lock => self.lock(),
@@ -223,7 +226,7 @@ impl Keeper {
         }
     }
 
-    fn unlock(&mut self, identity_key: &Secret<32>) -> Result<Restored, StoreError> {
+    fn unlock(&mut self, identity_key: &Secret<32>, heirloom: &Heirloom) -> Result<Restored, StoreError> {
         let mut restored = Restored::default();
         let content = match self.file.read() {
             Ok(content) => content,
@@ -238,8 +241,15 @@ impl Keeper {
         if content.format.is_some_and(|format| format > FORMAT) {
             return Err(StoreError::TooNew { path: self.file.path().to_owned() });
         }
-        match content.file_key.as_ref().and_then(|sealed| open_key(identity_key, FILE_KEY_CONTEXT, sealed)) {
-            Some(file_key) => self.take_up(file_key, content, &mut restored)?,
+        let open = |key: &Secret<32>| open_key(key, FILE_KEY_CONTEXT, content.file_key.as_ref()?);
+        let left = || heirloom.find_map(open);
+        match open(identity_key).or_else(|| left().inspect(|_| restored.follows = true)) {
+            Some(file_key) => {
+                if restored.follows {
+                    self.hand_over(&file_key, identity_key)?;
+                }
+                self.take_up(file_key, content, &mut restored)?;
+            }
             None if content.file_key.is_none() && content.rows.is_empty() => {
                 self.begin(identity_key)?;
             }
@@ -254,6 +264,12 @@ impl Keeper {
             restored.has_history = self.history.start(keys, &mut restored.notices)?;
         }
         Ok(restored)
+    }
+
+    /// From now on the file key is opened by this identity key, and by the one before no more.
+    fn hand_over(&mut self, file_key: &Secret<32>, identity_key: &Secret<32>) -> Result<(), StoreError> {
+        let sealed = seal::seal(identity_key, FILE_KEY_CONTEXT, file_key.expose())?;
+        self.file.write(&Batch { file_key: Some(sealed), ..Batch::default() })
     }
 
     /// Makes a file key.

@@ -85,6 +85,21 @@ pub enum KeyTrust {
     Verified,
     /// The relay offers another key than the pinned one.
     Changed,
+    /// It took the place of a key that a person verified, which vouches for it; it has not been compared itself.
+    Followed,
+    /// The relay offers another key than the pinned one, which vouches for it; the pinned one has not been verified.
+    Vouched,
+}
+
+impl KeyTrust {
+    /// Whether the relay offers another key than the pinned one: nothing is done until a person settles which is right.
+    #[must_use]
+    pub fn is_changed(self) -> bool {
+        match self {
+            Self::Changed | Self::Vouched => true,
+            Self::Unverified | Self::Pinned | Self::Verified | Self::Followed => false,
+        }
+    }
 }
 
 /// What happens to requests.

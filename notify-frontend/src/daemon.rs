@@ -6,7 +6,7 @@ use std::time::Duration;
 use secchat_ipc::client::Incoming;
 use secchat_ipc::codec::CodecError;
 use secchat_ipc::paths::Paths;
-use secchat_ipc::types::{KeyTrust, Peer};
+use secchat_ipc::types::Peer;
 use secchat_ipc::{Client, ClientError, Command, Reply};
 use tokio::sync::mpsc::{Receiver, Sender};
 
@@ -71,7 +71,7 @@ async fn attach(paths: &Paths, inputs: &Sender<Input>) -> Result<Client, ClientE
     let Reply::Peers(peers) = client.call(Command::Peers, Duration::ZERO).await? else {
         return Err(CodecError::Unfit.into());
     };
-    let is_changed = |peer: &Peer| peer.trust == KeyTrust::Changed;
+    let is_changed = |peer: &Peer| peer.trust.is_changed();
     let changed = peers.into_iter().filter(is_changed).map(|peer| peer.peer).collect();
     // Nobody hears it only when the program ends.
     let _ = inputs.send(Input::Daemon(FromDaemon::Attached { state, changed })).await;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use secchat_daemon::core::keeping::{HistoryJob, HistoryRequest, Keeping};
 use secchat_daemon::core::record::{KeptText, Record};
 use secchat_daemon::store::Store;
+use secchat_daemon::store::heirloom::Heirloom;
 use secchat_e2e::{TestUser, World};
 use secchat_ipc::types::{HistoryQuery, LockState};
 use secchat_ipc::{Command, Reply};
@@ -39,7 +40,7 @@ pub(crate) async fn run() {
 async fn fill(alice: &TestUser) {
     let identity = SigningKey::from_pkey(alice.key.clone()).expect("a key");
     let store = Store::start(&alice.home.state_dir()).expect("a store");
-    store.unlock(&identity).await.expect("unlocked");
+    store.unlock(&identity, Heirloom::default()).await.expect("unlocked");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_secs();
     let keeping = Keeping { general: u16::MAX, ..Keeping::default() };
     let peers: Vec<UserName> =

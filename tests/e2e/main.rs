@@ -28,6 +28,7 @@ mod packages;
 mod passphrase;
 mod quiet_refusals;
 mod report_files;
+mod rotation;
 mod session_lock;
 mod setup;
 mod standing_consent;

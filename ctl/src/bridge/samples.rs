@@ -48,7 +48,14 @@ fn statuses() -> Vec<Status> {
     statuses
 }
 
-const TRUSTS: [KeyTrust; 4] = [KeyTrust::Unverified, KeyTrust::Pinned, KeyTrust::Verified, KeyTrust::Changed];
+const TRUSTS: [KeyTrust; 6] = [
+    KeyTrust::Unverified,
+    KeyTrust::Pinned,
+    KeyTrust::Verified,
+    KeyTrust::Changed,
+    KeyTrust::Followed,
+    KeyTrust::Vouched,
+];
 
 fn incoming() -> Vec<IncomingRequest> {
     use RequestState::{Accepted, Later, Pending, Refused};

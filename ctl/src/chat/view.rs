@@ -61,9 +61,9 @@ fn header(buffer: &mut Buffer, areas: &Areas, model: &Model, now: u64) {
     put(buffer, areas.header, 0, &name, style.add_modifier(Modifier::BOLD));
     let after_name = right_of(areas.header, name.width().saturating_add(1));
     let key_style = match trust {
-        KeyTrust::Changed => style.fg(Color::Red).add_modifier(Modifier::BOLD),
+        KeyTrust::Changed | KeyTrust::Vouched => style.fg(Color::Red).add_modifier(Modifier::BOLD),
         KeyTrust::Unverified => style.fg(Color::Yellow),
-        KeyTrust::Pinned | KeyTrust::Verified => style,
+        KeyTrust::Pinned | KeyTrust::Verified | KeyTrust::Followed => style,
     };
     put(buffer, after_name, 0, &key, key_style);
     put(buffer, right_of(after_name, key.width()), 0, &(more + &others), style);
@@ -71,7 +71,7 @@ fn header(buffer: &mut Buffer, areas: &Areas, model: &Model, now: u64) {
 
 fn key(trust: KeyTrust, width: usize) -> String {
     let word = view::trust_word(trust);
-    let word = if trust == KeyTrust::Changed { word.to_uppercase() } else { word.to_owned() };
+    let word = if trust.is_changed() { word.to_uppercase() } else { word.to_owned() };
     if width < ROOM_FOR_KEY_WORD { word } else { format!("key {word}") }
 }
 

@@ -48,6 +48,13 @@ pub(crate) struct KeygenArgs {
     /// Where the key goes; never overwritten [default: identity.pem in the profile's configuration folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Make the key that follows the one in use, beside it, and print what both sign, for the relay's operator;
+    /// --passphrase-fd has the old key's passphrase in the first line and the new one's in the second
+    #[arg(long, conflicts_with = "out")]
+    pub(crate) rotate: bool,
+    /// Take the new key into use, once the operator has taken it: the old one stays, under another name
+    #[arg(long, requires = "rotate", conflicts_with_all = ["kind", "passphrase_fd", "no_passphrase"])]
+    pub(crate) finish: bool,
     #[command(flatten)]
     pub(crate) new_key: NewKeyArgs,
 }

@@ -185,7 +185,7 @@ fn pem(path: &Path, begin: &str, what: &str) -> Result<String, Failure> {
     }
 }
 
-fn read_small(path: &Path) -> Result<String, Failure> {
+pub(super) fn read_small(path: &Path) -> Result<String, Failure> {
     let size = std::fs::metadata(path).map_err(|error| Failure::file("read", path, &error))?.len();
     if size > MAX_FILE_BYTES {
         return Err(Failure::usage(format!("{} is too big ({size} bytes)", path.display())));

@@ -10,6 +10,9 @@ use crate::session::Session;
 use crate::{prompt, secchatd};
 
 pub(super) fn run(session: &Session, args: &KeygenArgs) -> Result<(), Failure> {
+    if args.rotate {
+        return super::rotate::run(session, args);
+    }
     let (out, public_key) = if let Some(out) = &args.out {
         if out.exists() {
             return Err(new_files::exists(out));

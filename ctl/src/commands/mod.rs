@@ -20,6 +20,7 @@ mod policy;
 mod reach;
 mod read;
 mod requests;
+mod rotate;
 mod rtt;
 mod send;
 mod status;

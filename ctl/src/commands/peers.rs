@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use secchat_ipc::types::KeyTrust;
 use secchat_ipc::{Command, Reply};
 use serde_json::json;
 
@@ -32,7 +33,11 @@ pub(super) async fn run(session: &Session, args: PeersArgs) -> Result<(), Failur
             let policy = peer.policy.map_or("default", view::policy_word);
             [
                 peer.peer.to_string(),
-                view::trust_word(peer.trust).to_owned(),
+                if peer.trust == KeyTrust::Vouched {
+                    "changed, the old one vouches".to_owned()
+                } else {
+                    view::trust_word(peer.trust).to_owned()
+                },
                 if peer.blocked { "blocked" } else { policy }.to_owned(),
                 if peer.public_key.is_empty() { "-".to_owned() } else { harmless::line(&peer.public_key) },
             ]

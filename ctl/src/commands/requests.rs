@@ -1,6 +1,6 @@
 //! `requests`: who asks to talk to this user, and whom this user asked.
 
-use secchat_ipc::types::{IncomingRequest, KeyTrust, OutgoingRequest};
+use secchat_ipc::types::{IncomingRequest, OutgoingRequest};
 use secchat_ipc::{Command, Reply};
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub(super) async fn run(session: &Session) -> Result<(), Failure> {
     if incoming.is_empty() && outgoing.is_empty() {
         session.output.note("nobody asks, and nobody is asked");
     }
-    for request in incoming.iter().filter(|request| request.trust == KeyTrust::Changed) {
+    for request in incoming.iter().filter(|request| request.trust.is_changed()) {
         let peer = &request.peer;
         session.output.warn(&format!(
             "{peer}'s key is not the pinned one: ask {peer} for the safety number by another way, then `secchatctl verify {peer}`"

@@ -38,8 +38,9 @@ pub(super) async fn run(session: &Session, args: VerifyArgs) -> Result<(), Failu
     session.output.data(value, |output| looks.show(&number, |code| output.styled(Style::Code, code)))?;
     let shown = match &offered {
         Some(offered) => {
+            let word = if trust == KeyTrust::Vouched { VOUCHED } else { "" };
             session.output.warn(&format!(
-                "{peer}'s key changed. The number above is of the old key; for the key that the relay offers now it is\n{}It is {peer}'s only if {peer} sees the same number.",
+                "{peer}'s key changed.{word} The number above is of the old key; for the key that the relay offers now it is\n{}It is {peer}'s only if {peer} sees the same number.",
                 looks.show(offered, str::to_owned)
             ));
             offered
@@ -50,11 +51,16 @@ pub(super) async fn run(session: &Session, args: VerifyArgs) -> Result<(), Failu
         session.output.note("verified before");
         return Ok(());
     }
+    if trust == KeyTrust::Followed {
+        session.output.note(&format!(
+            "{peer} has a new key, which the one that you verified vouches for; its own number was not compared yet"
+        ));
+    }
     let asks = session.may_ask() && session.output.is_terminal() && !session.output.is_json();
     if asks && prompt::yes(&format!("Does {peer} see the same number (compare it by voice or in person)?"))? {
         return confirm(session, &mut client, peer, shown.clone()).await;
     }
-    if trust == KeyTrust::Changed {
+    if trust.is_changed() {
         return Err(CommandError::KeyChanged { peer }.into());
     }
     session.output.note(&format!(
@@ -102,6 +108,10 @@ impl Looks {
         shown
     }
 }
+
+/// What is said of a changed key when the pinned one signed for it.
+const VOUCHED: &str =
+    " The old key has signed for the new one: so it is from whoever has the old key, lost or stolen.";
 
 /// The digits that a person gave, or a scanner.
 fn expected(number: String) -> Result<String, Failure> {

@@ -17,6 +17,7 @@ use secchat_proto::wire::request::RequestToTalk;
 
 use super::Core;
 use super::commands::{Caller, Outcome};
+use super::link::Offered;
 use super::pending::Wait;
 use super::record::RecordKey;
 use super::requests::State;
@@ -258,7 +259,7 @@ impl<E: Entropy> Core<E> {
     }
 
     /// Response 1 came: by the relay's word the peer accepted; only M2 proves it.
-    pub(super) fn handle_accepted(&mut self, peer: &UserName, chat_id: ChatId, offered: Option<&[u8]>) {
+    pub(super) fn handle_accepted(&mut self, peer: &UserName, chat_id: ChatId, offered: Option<&Offered>) {
         if self.chats.get(&chat_id).is_some_and(|talk| talk.peer == *peer) {
             return self.handle_accepted_again(peer, chat_id, offered);
         }
@@ -268,8 +269,8 @@ impl<E: Entropy> Core<E> {
         };
         match self.judge_key(peer, offered) {
             Judged::Good(key) => self.start_chat(peer, &key, request),
-            Judged::Changed(key) => {
-                self.note_changed(peer, key, None);
+            Judged::Changed { key, vouched } => {
+                self.note_changed(peer, (key, vouched), None);
                 self.drop_asked(peer, Resolution::Withdrawn);
                 self.answer_talk(peer, &Err(CommandError::KeyChanged { peer: user_to_ipc(peer) }));
             }
@@ -298,14 +299,14 @@ impl<E: Entropy> Core<E> {
 
     /// A pair for a chat that exists. The first Peer Key was kept with the request: another one is refused while the
     /// chat is not established, and then disturbs it no more, because the chat keeps its keys.
-    fn handle_accepted_again(&mut self, peer: &UserName, chat_id: ChatId, offered: Option<&[u8]>) {
+    fn handle_accepted_again(&mut self, peer: &UserName, chat_id: ChatId, offered: Option<&Offered>) {
         let Some(talk) = self.chats.get(&chat_id) else { return };
         let is_ours = talk.chat.side() == Side::Initiator;
         let (established, held) = (talk.chat.is_established(), talk.peer_key().clone());
         let judged = self.judge_key(peer, offered);
         let fits = matches!(&judged, Judged::Good(key) if *key == held);
-        if let Judged::Changed(key) = judged {
-            self.note_changed(peer, key, None);
+        if let Judged::Changed { key, vouched } = judged {
+            self.note_changed(peer, (key, vouched), None);
         }
         if is_ours && (fits || established) {
             self.chat_step(chat_id, |chat, env| chat.handle_pair(env));

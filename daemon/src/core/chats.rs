@@ -95,6 +95,15 @@ impl Talk {
         }
     }
 
+    /// This user's key, as the chat keeps it.
+    pub(super) fn own_key(&self) -> &PublicKey {
+        let context = self.chat.context();
+        match self.chat.side() {
+            Side::Initiator => &context.initiator.1,
+            Side::Responder => &context.responder.1,
+        }
+    }
+
     /// Whether it never was open and still may be.
     pub(super) fn is_opening(&self) -> bool {
         !self.is_over && !self.chat.has_opened()

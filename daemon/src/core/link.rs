@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use secchat_proto::UserName;
 use secchat_proto::chat::PairLoss;
 use secchat_proto::crypto::entropy::Entropy;
+use secchat_proto::succession::Chain;
 use secchat_proto::wire::link::{Answer, BadReason, ChatId, LinkMessage};
 
 use super::Core;
@@ -12,20 +13,37 @@ use crate::limits::MAX_WAITING_PEER_KEYS;
 
 /// Peer Keys of one link that belong to a message still to come: the oldest gives way.
 #[derive(Debug, Default)]
-pub(super) struct WaitingKeys(VecDeque<(UserName, Vec<u8>)>);
+pub(super) struct WaitingKeys(VecDeque<(UserName, Offered)>);
+
+/// A key as the relay offers it, unchecked.
+#[derive(Debug, Default)]
+pub(super) struct Offered {
+    /// Its DER.
+    pub(super) key: Vec<u8>,
+    /// What the keys before it signed, if anything came.
+    pub(super) chain: Option<Vec<u8>>,
+}
 
 impl WaitingKeys {
-    fn add(&mut self, name: UserName, public_key: Vec<u8>) {
-        self.0.retain(|(other, _)| *other != name);
+    /// Keeps a key, or the chain that leads to the one that comes next.
+    fn add(&mut self, name: UserName, bytes: Vec<u8>) {
+        let before = self.take(&name);
+        let offered = if Chain::is_meant(&bytes) {
+            Offered { key: Vec::new(), chain: Some(bytes) }
+        } else {
+            // A key that came before belongs to nothing any more, and its chain with it.
+            let chain = before.filter(|before| before.key.is_empty()).and_then(|before| before.chain);
+            Offered { key: bytes, chain }
+        };
         if self.0.len() >= MAX_WAITING_PEER_KEYS {
             self.0.pop_front();
         }
-        self.0.push_back((name, public_key));
+        self.0.push_back((name, offered));
     }
 
-    fn take(&mut self, name: &UserName) -> Option<Vec<u8>> {
+    fn take(&mut self, name: &UserName) -> Option<Offered> {
         let at = self.0.iter().position(|(other, _)| other == name)?;
-        self.0.remove(at).map(|(_, key)| key)
+        self.0.remove(at).map(|(_, offered)| offered)
     }
 }
 
@@ -70,7 +88,7 @@ impl<E: Entropy> Core<E> {
         }
     }
 
-    fn take_peer_key(&mut self, name: &UserName) -> Option<Vec<u8>> {
+    fn take_peer_key(&mut self, name: &UserName) -> Option<Offered> {
         self.session.online_mut()?.peer_keys.take(name)
     }
 
@@ -78,7 +96,7 @@ impl<E: Entropy> Core<E> {
         match answer {
             Answer::Accept => {
                 let key = self.take_peer_key(name);
-                self.handle_accepted(name, chat_id, key.as_deref());
+                self.handle_accepted(name, chat_id, key.as_ref());
             }
             Answer::Refuse => self.handle_refused(name, chat_id),
             Answer::Withdraw => self.handle_withdrawn(name, chat_id),

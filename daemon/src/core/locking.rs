@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use secchat_ipc::types::Passphrase;
+use secchat_ipc::types::{EndReason, Passphrase, Resolution};
 use secchat_ipc::{CommandError, Reply};
 use secchat_proto::crypto::entropy::Entropy;
+use secchat_proto::error::Rule;
 use secchat_proto::wire::link::LogoutReason;
+use secchat_proto::{Error, UserName};
 
 use super::Core;
+use super::asking::Asked;
 use super::commands::{Caller, Outcome};
 use super::io::Output;
 use super::pending::{Ticket, Wait};
 use super::record::Unlocked;
+use super::requests::{Incoming, State};
 use crate::limits::MAX_UNLOCKS;
 
 /// An unlock in line.
@@ -68,9 +72,14 @@ impl<E: Entropy> Core<E> {
     fn take_identity(&mut self, unlocked: Unlocked, ttl: Option<Duration>) -> Result<(), CommandError> {
         let Unlocked { identity, restored } = unlocked;
         if self.session.public_key().is_some_and(|known| known != identity.public_key()) {
-            return Err(CommandError::IdentityUnusable {
-                why: "the key file holds another key than when the daemon started: restart secchatd".into(),
-            });
+            if !restored.follows {
+                return Err(CommandError::IdentityUnusable {
+                    why: "the key file holds another key than when the daemon started: restart secchatd"
+                        .into(),
+                });
+            }
+            // The next login is by the new key.
+            self.end_link(LogoutReason::User);
         }
         self.session.public_key = Some(identity.public_key().clone());
         self.session.identity = Some(identity);
@@ -79,6 +88,7 @@ impl<E: Entropy> Core<E> {
         if !self.is_restored {
             self.restore(restored);
         }
+        self.end_under_old_own_key();
         self.tidy_after_unlock();
         self.take_up_accepted();
         self.want_online();
@@ -86,6 +96,38 @@ impl<E: Entropy> Core<E> {
         self.view.touch_all(self.requests.keys().copied());
         self.log("unlocked", None, "");
         Ok(())
+    }
+
+    /// This user has another key than before, which the one before vouches for: what rests on that one ends. Requests of
+    /// others stay, and those that were accepted are accepted under the new key.
+    fn end_under_old_own_key(&mut self) {
+        let (Ok(user), Some(key)) = (self.user(), self.session.public_key().cloned()) else { return };
+        let chats = self.chats.iter().filter(|(_, talk)| *talk.own_key() != key);
+        let chats: Vec<_> = chats.map(|(id, talk)| (*id, talk.chat.is_established())).collect();
+        let is_signed_otherwise = |peer: &UserName, asked: &Asked| {
+            let verified = asked.request.verify(&user, &key, peer, self.time.unix);
+            verified == Err(Error::PeerMisbehaved(Rule::Signature))
+        };
+        let asked = self.asked.iter().filter(|(peer, asked)| is_signed_otherwise(peer, asked));
+        let asked: Vec<UserName> = asked.map(|(peer, _)| peer.clone()).collect();
+        if chats.is_empty() && asked.is_empty() {
+            return;
+        }
+        for (chat_id, is_established) in chats {
+            let is_accepted = |request: &Incoming| matches!(request.state, State::Accepted(..));
+            if !is_established && self.requests.get(&chat_id).is_some_and(is_accepted) {
+                self.remove_chat(chat_id);
+            } else {
+                self.drop_chat(chat_id, EndReason::KeyGone);
+            }
+        }
+        for peer in asked {
+            if self.drop_asked(&peer, Resolution::Withdrawn) {
+                self.answer_talk(&peer, &Err(CommandError::Withdrawn));
+            }
+        }
+        self.requests.values_mut().for_each(|request| request.number = None);
+        self.log("own_key_followed", None, "chats and requests of the key before end");
     }
 
     pub(super) fn lock_by_command(&mut self) -> Outcome {

@@ -55,6 +55,7 @@ use io::{Input, LogLine, Output, RequestKey, Settings, Time};
 use secchat_ipc::{CommandError, Reply, Snapshot};
 use secchat_proto::UserName;
 use secchat_proto::crypto::entropy::Entropy;
+use secchat_proto::crypto::signature::PublicKey;
 use secchat_proto::wire::link::{ChatId, LinkMessage};
 
 /// Everything the daemon knows and decides.
@@ -77,6 +78,8 @@ pub struct Core<E> {
     notices: Vec<String>,
     /// Keys that the relay offered in place of a pinned one.
     changed: BTreeMap<UserName, trust::ChangedKey>,
+    /// Keys that verified pins vouch for, until their peers have shown that they use them.
+    successors: BTreeMap<UserName, PublicKey>,
     requests: BTreeMap<ChatId, requests::Incoming>,
     /// Until when a peer's new requests are refused without a person being asked.
     cooling: BTreeMap<UserName, answers::Cooling>,
@@ -116,6 +119,7 @@ impl<E: Entropy> Core<E> {
             is_restored: false,
             notices: Vec::new(),
             changed: BTreeMap::new(),
+            successors: BTreeMap::new(),
             requests: BTreeMap::new(),
             cooling: BTreeMap::new(),
             asked: BTreeMap::new(),

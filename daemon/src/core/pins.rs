@@ -101,6 +101,7 @@ impl<E: Entropy> Core<E> {
         self.change_peer(peer, |saved| {
             saved.pin = Some(key.clone());
             saved.verified |= verified;
+            saved.followed &= !verified;
         });
         self.end_under_other_keys(peer, Some(key));
         self.tell_trust(peer);
@@ -155,7 +156,8 @@ impl<E: Entropy> Core<E> {
             self.changed.remove(peer);
             self.pin(peer, key, true);
         } else {
-            if pin.is_some() {
+            let vouched = self.changed.get(peer).is_some_and(|changed| changed.vouched);
+            if pin.is_some() && !vouched {
                 self.drop_queued_of_other_key(peer);
             }
             self.pin(peer, key, true);
@@ -171,6 +173,7 @@ impl<E: Entropy> Core<E> {
         self.change_peer(peer, |saved| {
             saved.pin = None;
             saved.verified = false;
+            saved.followed = false;
         });
         self.drop_consent(peer);
         self.end_under_other_keys(peer, None);

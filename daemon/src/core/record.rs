@@ -127,6 +127,8 @@ pub struct Restored {
     pub notices: Vec<String>,
     /// Whether there may be a history.
     pub has_history: bool,
+    /// The key took the place of another, and opened it by what that one left to it.
+    pub follows: bool,
 }
 
 /// What is not about one peer.
@@ -145,6 +147,8 @@ pub struct SavedPeer {
     pub pin: Option<PublicKey>,
     /// Whether a person compared the safety number for it.
     pub verified: bool,
+    /// Not for it itself, but for a key before it, which vouches for it.
+    pub followed: bool,
     /// The policy for this peer.
     pub policy: Option<Policy>,
     /// Nothing of this peer gets through.

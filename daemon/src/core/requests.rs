@@ -11,6 +11,7 @@ use secchat_proto::wire::request::{RequestToTalk, Terms};
 use super::Core;
 use super::answers::Decision;
 use super::chats::Talk;
+use super::link::Offered;
 use super::record::{KeptAnswer, SavedRequest};
 use super::trust::Judged;
 use crate::convert::{chat_id_to_ipc, terms_to_ipc, user_to_ipc};
@@ -110,14 +111,16 @@ impl Incoming {
 impl<E: Entropy> Core<E> {
     /// An RTT came. One that fails its checks is dropped, unseen and unanswered; the checks are the same work
     /// whatever the answer will be.
-    pub(super) fn handle_request(&mut self, peer: UserName, encoded: Vec<u8>, peer_key: Option<Vec<u8>>) {
+    pub(super) fn handle_request(&mut self, peer: UserName, encoded: Vec<u8>, offered: Option<Offered>) {
         let Some(user) = self.settings.user.clone() else { return };
         let Ok(request) = RequestToTalk::decode(&encoded) else {
             return self.warn("rtt_dropped", Some(&peer), "malformed");
         };
-        let key = match self.judge_key(&peer, peer_key.as_deref()) {
+        let key = match self.judge_key(&peer, offered.as_ref()) {
             Judged::Good(key) => key,
-            Judged::Changed(key) => return self.note_changed(&peer, key, Some(encoded)),
+            Judged::Changed { key, vouched } => {
+                return self.note_changed(&peer, (key, vouched), Some(encoded));
+            }
             Judged::Missing => {
                 return self.warn("rtt_dropped", Some(&peer), "the relay sent no usable key with it");
             }
@@ -126,7 +129,11 @@ impl<E: Entropy> Core<E> {
             return self.warn("rtt_dropped", Some(&peer), error.to_string());
         }
         let blocked = self.known.peer(&peer).is_some_and(|saved| saved.blocked);
-        if peer == user || blocked || self.is_known(&peer, &key, &request) {
+        if peer == user || blocked {
+            return;
+        }
+        self.follow(&peer, &key);
+        if self.is_known(&peer, &key, &request) {
             return;
         }
         let received = self.time.unix;

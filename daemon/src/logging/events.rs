@@ -6,7 +6,7 @@ pub(crate) fn id(event: &str) -> Option<&'static str> {
     EVENTS.iter().find(|(name, _)| *name == event).map(|(_, id)| *id)
 }
 
-const EVENTS: [(&str, &str); 37] = [
+const EVENTS: [(&str, &str); 39] = [
     ("unlocked", "17a46cf9da28ed2a368a8dda02f17102"),
     ("locked", "4f15ac27f1c45bd959ca16bf78676dd5"),
     ("online", "a1d9437adee861a845c473c23549a887"),
@@ -44,6 +44,8 @@ const EVENTS: [(&str, &str); 37] = [
     ("history_set", "f29afeca4e7e2bd1c3d8f9e3075d876c"),
     ("history_erased", "a5fb8d4bac0c81fa182f395d16c8725c"),
     ("history_failed", "8681627a011b776331f8d009e5159bd0"),
+    ("peer_key_followed", "c078d82bdcaeeff09319bf791d23293f"),
+    ("own_key_followed", "4bc11a26cc548bd91eb3f6f00273950d"),
 ];
 
 #[cfg(test)]

@@ -139,6 +139,7 @@ impl WrittenPeer {
         Some(SavedPeer {
             pin,
             verified: self.verified,
+            followed: false,
             policy: self.policy.map(Policy::from),
             blocked: self.blocked,
         })

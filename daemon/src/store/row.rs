@@ -124,6 +124,13 @@ enum Row {
     },
     Kept(Box<KeptRow>),
     HistoryDay(DayRow),
+    /// A peer whose pin a verified one vouched for.
+    FollowedPeer {
+        peer: String,
+        pin: Vec<u8>,
+        policy: Option<Policy>,
+        blocked: bool,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -200,7 +207,17 @@ impl From<&Record> for Row {
             Record::Settings(SavedSettings { policy, newest_crl_seen }) => {
                 Self::Settings { policy: *policy, newest_crl_seen: *newest_crl_seen }
             }
-            Record::Peer(peer, SavedPeer { pin, verified, policy, blocked }) => Self::Peer {
+            Record::Peer(
+                peer,
+                SavedPeer { pin: Some(pin), verified: true, followed: true, policy, blocked },
+            ) => Self::FollowedPeer {
+                peer: peer.to_string(),
+                pin: pin.as_der().to_vec(),
+                policy: *policy,
+                blocked: *blocked,
+            },
+            // What followed nothing that a person verified has followed nothing.
+            Record::Peer(peer, SavedPeer { pin, verified, followed: _, policy, blocked }) => Self::Peer {
                 peer: peer.to_string(),
                 pin: pin.as_ref().map(|key| key.as_der().to_vec()),
                 verified: *verified,
@@ -281,7 +298,11 @@ impl Row {
                     Some(der) => Some(PublicKey::from_der(&der).ok()?),
                     None => None,
                 };
-                Record::Peer(name(&peer)?, SavedPeer { pin, verified, policy, blocked })
+                Record::Peer(name(&peer)?, SavedPeer { pin, verified, followed: false, policy, blocked })
+            }
+            Self::FollowedPeer { peer, pin, policy, blocked } => {
+                let pin = Some(PublicKey::from_der(&pin).ok()?);
+                Record::Peer(name(&peer)?, SavedPeer { pin, verified: true, followed: true, policy, blocked })
             }
             Self::Stale { peer, issued } => Record::Stale(name(&peer)?, issued),
             Self::Request(row) => Record::Request(Box::new(row.read()?)),

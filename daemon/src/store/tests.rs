@@ -76,8 +76,13 @@ fn queued(id: u64, sent: Option<(ChatId, u64)>) -> Record {
 /// One record of every kind.
 fn every_kind() -> Vec<Record> {
     let key = identity().public_key().clone();
-    let peer =
-        SavedPeer { pin: Some(key.clone()), verified: true, policy: Some(Policy::Refuse), blocked: true };
+    let peer = SavedPeer {
+        pin: Some(key.clone()),
+        verified: true,
+        followed: false,
+        policy: Some(Policy::Refuse),
+        blocked: true,
+    };
     let answers = [
         KeptAnswer::Refused,
         KeptAnswer::RefusedQuietly,
@@ -136,7 +141,7 @@ fn keeper(folder: &Path) -> Keeper {
 }
 
 fn unlock(keeper: &mut Keeper, identity: &SigningKey) -> Restored {
-    keeper.unlock(&identity.own_secret(IDENTITY_LABEL).unwrap()).unwrap()
+    keeper.unlock(&identity.own_secret(IDENTITY_LABEL).unwrap(), &Heirloom::default()).unwrap()
 }
 
 #[test]
@@ -252,6 +257,45 @@ fn another_identitys_file_is_set_aside_whole() {
 }
 
 #[test]
+fn the_key_that_follows_another_opens_its_file_and_then_it_alone_does() {
+    let (top, old, new) = (private_tempdir(), identity(), identity());
+    let mut first = keeper(top.path());
+    unlock(&mut first, &old);
+    first.write(&changes(&[unread(1, 1, "mine")])).unwrap();
+    let secret = new.own_secret(IDENTITY_LABEL).unwrap();
+    // The same daemon, locked meanwhile, or the next one.
+    for is_locked in [true, false] {
+        if is_locked {
+            first.lock();
+        } else {
+            first = keeper(top.path());
+        }
+        let heirloom = Heirloom::of(&old, Heirloom::default()).unwrap();
+        let restored = first.unlock(&secret, &heirloom).unwrap();
+        assert_eq!((restored.records.len(), restored.notices.len()), (1, 0));
+        assert_eq!(restored.follows, is_locked, "once");
+    }
+    first.write(&changes(&[unread(1, 2, "goes on")])).unwrap();
+    drop(first);
+    assert_eq!(unlock(&mut keeper(top.path()), &new).records.len(), 2, "without what was left");
+    let by_old = unlock(&mut keeper(top.path()), &old);
+    assert!(by_old.records.is_empty() && by_old.notices[0].contains("belongs to another identity key"));
+}
+
+#[test]
+fn a_file_that_was_not_opened_by_one_key_is_opened_by_the_one_after_the_next() {
+    let (top, keys) = (private_tempdir(), [identity(), identity(), identity()]);
+    let mut first = keeper(top.path());
+    unlock(&mut first, &keys[0]);
+    first.write(&changes(&[unread(1, 1, "mine")])).unwrap();
+    drop(first);
+    let heirloom = Heirloom::of(&keys[0], Heirloom::default()).unwrap();
+    let heirloom = Heirloom::of(&keys[1], heirloom).unwrap();
+    let secret = keys[2].own_secret(IDENTITY_LABEL).unwrap();
+    assert_eq!(keeper(top.path()).unlock(&secret, &heirloom).unwrap().records.len(), 1);
+}
+
+#[test]
 fn a_damaged_file_is_set_aside_wherever_it_is_damaged() {
     let (top, identity) = (private_tempdir(), identity());
     let mut first = keeper(top.path());
@@ -300,6 +344,6 @@ fn a_newer_format_is_left_alone() {
     transaction.commit().unwrap();
     drop(newer);
     let secret = identity.own_secret(IDENTITY_LABEL).unwrap();
-    let refused = keeper(top.path()).unlock(&secret).unwrap_err();
+    let refused = keeper(top.path()).unlock(&secret, &Heirloom::default()).unwrap_err();
     assert!(matches!(refused, StoreError::TooNew { .. }), "{refused}");
 }

@@ -17,7 +17,7 @@ mod wording;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use secchat_ipc::types::{ChatId, ChatState, KeyTrust, ResolvedBy};
+use secchat_ipc::types::{ChatId, ChatState, ResolvedBy};
 use secchat_ipc::{CommandError, Event, Snapshot, UserName};
 
 use crate::config::Settings;
@@ -164,7 +164,7 @@ impl Core {
         let Some(state) = &mut self.state else { return };
         state.apply(event);
         if let Event::TrustChanged { peer, trust } = event {
-            if *trust != KeyTrust::Changed {
+            if !trust.is_changed() {
                 self.loud.remove(peer);
             } else if self.loud.len() < LOUD_PEERS {
                 self.loud.insert(peer.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use secchat_ipc::types::{ChatState, IncomingRequest, KeyTrust, Message, RequestState};
+use secchat_ipc::types::{ChatState, IncomingRequest, Message, RequestState};
 use secchat_ipc::{Snapshot, UserName};
 
 use super::board::WantedAll;
@@ -78,7 +78,7 @@ impl Core {
         let talking = state.chats.iter().map(|chat| (&chat.peer, chat.trust));
         let changed: BTreeSet<_> = asking
             .chain(talking)
-            .filter(|(_, trust)| *trust == KeyTrust::Changed)
+            .filter(|(_, trust)| trust.is_changed())
             .map(|(peer, _)| peer)
             .chain(&self.loud)
             // A request's own popup says so.

@@ -22,7 +22,7 @@ impl Words<'_> {
     /// Somebody asks to talk.
     pub(super) fn request(&self, request: &IncomingRequest) -> Popup {
         let peer = &request.peer;
-        if request.trust == KeyTrust::Changed {
+        if request.trust.is_changed() {
             let popup = self.key_change(peer);
             return Popup {
                 summary: format!("{peer} asks to talk, with another key than before"),
@@ -196,7 +196,8 @@ fn known_as(trust: KeyTrust) -> &'static str {
         KeyTrust::Unverified => "First contact: nobody has checked this key.",
         KeyTrust::Pinned => "The key is the one of your chats before; you have not verified it.",
         KeyTrust::Verified => "The key is the one that you verified.",
-        KeyTrust::Changed => "The key is another one than before.",
+        KeyTrust::Followed => "The key is a new one; the one that you verified vouches for it.",
+        KeyTrust::Changed | KeyTrust::Vouched => "The key is another one than before.",
     }
 }
 

@@ -78,10 +78,17 @@ impl Model {
             conversation.receive(message, &self.zone, pane);
         } else if let Event::ChatEnded { reason, undelivered, missing, .. } = event {
             self.note(peer, now, &event_view::ended(peer, *reason, *undelivered, *missing));
-        } else if let Event::TrustChanged { trust: KeyTrust::Changed, .. } = event {
-            let text = format!(
-                "{peer}'s key changed: somebody may be in between. /verify shows the number to compare"
-            );
+        } else if let Event::TrustChanged { trust: KeyTrust::Followed, .. } = event {
+            self.note(peer, now, &event_view::sentence(event));
+        } else if let Event::TrustChanged { trust, .. } = event
+            && trust.is_changed()
+        {
+            let who = if *trust == KeyTrust::Vouched {
+                "the old one vouches for it, and may be stolen"
+            } else {
+                "somebody may be in between"
+            };
+            let text = format!("{peer}'s key changed: {who}. /verify shows the number to compare");
             self.add(peer, now.unix, Said::Alarm(text));
         } else if let Event::RequestResolved { resolution, .. } | Event::RequestAnswered { resolution, .. } =
             event

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use secchat_ipc::types::{ChatId, KeyTrust, Terms};
+use secchat_ipc::types::{ChatId, Terms};
 use secchat_ipc::{Command, UserName};
 
 use super::{Dialog, Model, Moment, Waiting};
@@ -36,7 +36,7 @@ impl Model {
             self.say(format!("{peer} has not asked to talk"));
             return;
         };
-        if answer == Answer::Accept && request.trust == KeyTrust::Changed {
+        if answer == Answer::Accept && request.trust.is_changed() {
             self.say(format!(
                 "{peer}'s key changed: /verify shows the number to compare; only then can you accept"
             ));
@@ -74,7 +74,7 @@ impl Model {
         if request.is_some_and(|it| {
             it.chat_id == question.chat_id
                 && it.terms == question.terms
-                && (it.trust != KeyTrust::Changed || question.answer != Answer::Accept)
+                && (!it.trust.is_changed() || question.answer != Answer::Accept)
         }) {
             return;
         }

@@ -1,7 +1,7 @@
 //! What is asked of the person, below the texts: a request to answer, one's own that waits, no chat at all.
 
 use secchat_ipc::UserName;
-use secchat_ipc::types::{IncomingRequest, KeyTrust, OutgoingRequest, RequestState};
+use secchat_ipc::types::{IncomingRequest, OutgoingRequest, RequestState};
 use secchat_ipc::{harmless, time};
 
 use crate::chat::conversation::Pane;
@@ -57,7 +57,7 @@ fn asking_back(question: &Question) -> String {
 }
 
 fn brief_request(request: &IncomingRequest) -> Vec<String> {
-    if request.trust == KeyTrust::Changed {
+    if request.trust.is_changed() {
         return vec!["asks to talk; key CHANGED: /verify, F3 refuse".to_owned()];
     }
     vec!["asks to talk:".to_owned(), "F2 accept F3 refuse F4 later".to_owned()]
@@ -65,7 +65,7 @@ fn brief_request(request: &IncomingRequest) -> Vec<String> {
 
 fn request_in_full(request: &IncomingRequest, now: u64) -> Vec<String> {
     let peer = &request.peer;
-    let answers = if request.trust == KeyTrust::Changed {
+    let answers = if request.trust.is_changed() {
         format!("{peer}'s key CHANGED: compare the number with {peer}, then /verify NUMBER. F3 refuses.")
     } else {
         "F2 or /accept · F3 or /refuse · F4 or /later".to_owned()

@@ -12,6 +12,7 @@ mod relay;
 mod requests;
 mod restart;
 mod session;
+mod succession;
 mod world;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +24,7 @@ use secchat_ipc::{Command, CommandError, Event, Reply, Snapshot, UserName as Ipc
 use secchat_proto::crypto::entropy::Entropy;
 use secchat_proto::crypto::kem::Suites;
 use secchat_proto::crypto::signature::SigningKey;
+use secchat_proto::succession::Succession;
 use secchat_proto::wire::link::LinkMessage;
 use secchat_proto::wire::login::Role;
 use secchat_proto::{Error, UserName};

@@ -10,6 +10,8 @@ use secchat_proto::wire::login::Role;
 pub(super) struct Relay {
     pub(super) online: BTreeMap<UserName, Role>,
     pub(super) keys: BTreeMap<UserName, Vec<u8>>,
+    /// What goes before a key.
+    pub(super) chains: BTreeMap<UserName, Vec<u8>>,
     /// Offers by maker, addressee and chat.
     offers: BTreeMap<(UserName, UserName, ChatId), LinkMessage>,
     pub(super) pairs: BTreeMap<ChatId, (UserName, UserName)>,
@@ -25,8 +27,9 @@ impl Relay {
     }
 
     fn push_key(&mut self, to: &UserName, of: &UserName) {
-        let public_key = self.keys[of].clone();
-        self.push(to, LinkMessage::PeerKey { name: of.clone(), public_key });
+        for public_key in self.chains.get(of).cloned().into_iter().chain([self.keys[of].clone()]) {
+            self.push(to, LinkMessage::PeerKey { name: of.clone(), public_key });
+        }
     }
 
     pub(super) fn join(&mut self, name: &UserName, role: Role) {

@@ -6,6 +6,8 @@ pub(super) struct Node {
     pub(super) core: Core<TestEntropy>,
     pub(super) user: UserName,
     pub(super) key: SigningKey,
+    /// The key has followed the one before.
+    pub(super) follows: bool,
     pub(super) answers: BTreeMap<RequestKey, Result<Reply, CommandError>>,
     pub(super) events: Vec<Event>,
     pub(super) mirror: Option<Snapshot>,
@@ -66,7 +68,10 @@ impl World {
         let user = settings.user.clone().unwrap();
         let seed =
             user.as_bytes().iter().fold(7, |seed: u64, b| seed.wrapping_mul(257).wrapping_add(u64::from(*b)));
-        let key = SigningKey::generate_ed25519(&mut TestEntropy(seed)).unwrap();
+        let before =
+            self.nodes.iter().find(|node| node.user == user).map(|node| (node.key.clone(), node.follows));
+        let first = || SigningKey::generate_ed25519(&mut TestEntropy(seed)).unwrap();
+        let (key, follows) = before.unwrap_or_else(|| (first(), false));
         let seed = seed.wrapping_add(self.nodes.len() as u64 + 1).wrapping_mul(31);
         let core = Core::new(settings, TestEntropy(seed), self.time());
         self.relay.keys.insert(user.clone(), key.public_key().as_der().to_vec());
@@ -75,6 +80,7 @@ impl World {
             core,
             user,
             key,
+            follows,
             answers: BTreeMap::new(),
             events: Vec::new(),
             mirror: None,
@@ -98,6 +104,26 @@ impl World {
         self.relay.leave(&name(user));
         let disk = self.node(user).disk.clone();
         self.add(settings(user), disk);
+        self.ok(user, Command::Unlock { passphrase: pass("right"), ttl_seconds: 0 });
+        self.ok(user, Command::Login);
+    }
+
+    /// The user's key is another one from the next unlock on, and the relay has what both signed. Gives the new one.
+    pub(super) fn rotate(&mut self, user: &str) -> SigningKey {
+        let old = self.node(user).key.clone();
+        let seed = u64::from(old.public_key().as_der()[20]) + 70_000;
+        let new = SigningKey::generate_ed25519(&mut TestEntropy(seed)).unwrap();
+        let succession = Succession::make(&name(user), &old, &new, UNIX).unwrap();
+        self.relay.chains.entry(name(user)).or_default().extend(succession.encode());
+        self.relay.keys.insert(name(user), new.public_key().as_der().to_vec());
+        let node = self.node(user);
+        (node.key, node.follows) = (new.clone(), true);
+        new
+    }
+
+    /// The daemon locks, and is unlocked with the key that is there now.
+    pub(super) fn unlock_again(&mut self, user: &str) {
+        self.ok(user, Command::Lock);
         self.ok(user, Command::Unlock { passphrase: pass("right"), ttl_seconds: 0 });
         self.ok(user, Command::Login);
     }
@@ -215,7 +241,7 @@ impl World {
             }
             Output::LoadIdentity(passphrase) => Input::IdentityLoaded(if *passphrase.0 == "right" {
                 let records = node.disk.values().cloned().collect();
-                let restored = Restored { records, ..Restored::default() };
+                let restored = Restored { records, follows: node.follows, ..Restored::default() };
                 Ok(Unlocked { identity: node.key.clone(), restored })
             } else {
                 Err(CommandError::WrongPassphrase)

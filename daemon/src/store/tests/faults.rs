@@ -282,7 +282,7 @@ fn survives(identity: &SigningKey, script: &[Step], at: u64, fault: Fault) -> bo
     let mut answered = Expected::default();
     // Of the step that was not answered nobody knows: it is there whole, or not at all.
     let mut unanswered = None;
-    if keeper.unlock(&secret).is_ok() {
+    if keeper.unlock(&secret, &Heirloom::default()).is_ok() {
         for step in script {
             let done = match step {
                 Step::Write(batch) => keeper.write(batch),
@@ -306,7 +306,7 @@ fn survives(identity: &SigningKey, script: &[Step], at: u64, fault: Fault) -> bo
     history.image().restart(&disk.machine());
     *disk.machine() = Machine::default();
     let mut again = start();
-    let records = by_key(&again.unlock(&secret).unwrap().records);
+    let records = by_key(&again.unlock(&secret, &Heirloom::default()).unwrap().records);
     let found = Expected { records, texts: texts(&mut again, u16::MAX, 0) };
     assert!(
         found == answered || Some(&found) == unanswered.as_ref(),
@@ -326,5 +326,40 @@ fn nothing_answered_is_lost_whichever_write_fails() {
     for fault in [Fault::Once, Fault::LosesAll, Fault::LosesSome, Fault::Tears] {
         let faults = (1..).take_while(|at| !survives(&identity, &script, *at, fault)).count();
         assert!(faults > 60, "{fault:?}: only {faults} operations to fail");
+    }
+}
+
+/// A store whose key is followed by another, on a disk with this fault while the other takes it over; whether that ran
+/// to its end without meeting it.
+fn is_taken_over(keys: &[SigningKey; 2], at: u64, fault: Fault) -> bool {
+    let disk = Faulty::default();
+    let history = disk.beside();
+    let start = || Keeper::new(Box::new(disk.clone()), Box::new(history.clone()), PathBuf::from("/nowhere"));
+    let [old, new] = keys.each_ref().map(|key| key.own_secret(IDENTITY_LABEL).unwrap());
+    let kept = every_kind();
+    let mut keeper = start();
+    keeper.unlock(&old, &Heirloom::default()).unwrap();
+    keeper.write(&changes(&kept)).unwrap();
+    keeper.lock();
+    drop(keeper);
+    let left = Heirloom::of(&keys[0], Heirloom::default()).unwrap();
+    *disk.machine() = Machine { fault: Some((at, fault)), ..Machine::default() };
+    drop(start().unlock(&new, &left));
+    let was_met = disk.machine().count >= at;
+    disk.image().restart(&disk.machine());
+    history.image().restart(&disk.machine());
+    *disk.machine() = Machine::default();
+    let found = start().unlock(&new, &left).unwrap();
+    assert_eq!(by_key(&found.records), by_key(&kept), "{fault:?} at {at}");
+    assert_eq!(by_key(&start().unlock(&new, &Heirloom::default()).unwrap().records), by_key(&kept));
+    !was_met
+}
+
+#[test]
+fn the_key_in_force_opens_the_store_whichever_write_of_its_taking_over_fails() {
+    let keys = [identity(), identity()];
+    for fault in [Fault::Once, Fault::LosesAll, Fault::LosesSome, Fault::Tears] {
+        let faults = (1..).take_while(|at| !is_taken_over(&keys, *at, fault)).count();
+        assert!(faults > 3, "{fault:?}: only {faults} operations to fail");
     }
 }
