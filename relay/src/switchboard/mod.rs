@@ -9,7 +9,7 @@
 //! - `presence`: the list, its changes, the role
 //! - `asking`: requests to talk and answers
 //! - `offers`: the book of offers that wait for their counterpart
-//! - [`delegates`]: links of delegated keys, which may hardly say anything
+//! - `delegates`: links of delegated keys, which may hardly say anything
 //! - `pairs`: making, using and dissolving pairs
 //! - [`holdings`]: all that is held on one user, and how much there is
 //! - `queues`: what waits for the links, in all
