@@ -18,6 +18,7 @@ impl World {
             assert_eq!(mirror, snapshot, "{}: events lead elsewhere", node.user);
         }
         self.check_bounds(at);
+        node.promised.check(snapshot);
         let waiting = snapshot.incoming.iter().filter(|request| {
             use secchat_ipc::types::RequestState::{Accepted, Later, Pending, Refused};
             match request.state {
@@ -86,6 +87,7 @@ impl World {
     /// When all is quiet again.
     pub fn check_end(&self) {
         self.check_pins();
+        self.check_hearing();
         for node in &self.nodes {
             let left: Vec<_> = node.unanswered.iter().collect();
             assert!(left.is_empty(), "{}: never answered: {left:?}", node.user);
@@ -145,6 +147,9 @@ impl World {
                 if let Some(left) = self.ledger.left.get(&(user, *id)) {
                     self.ledger.texts.get_mut(&left.words).unwrap().is_taken_back = true;
                 }
+            }
+            (secchat_ipc::Command::Consume { acknowledged, most, .. }, result) => {
+                self.check_heard(at, (*acknowledged, *most), result);
             }
             (secchat_ipc::Command::Outbox, Ok(Reply::Outbox(texts))) => self.check_outbox(at, texts),
             (_, Ok(Reply::ChatOpen { chat_id, .. })) => {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use secchat_ipc::types::{ChatId as IpcChatId, Message, ResolvedBy};
-use secchat_ipc::{Command, CommandError, Event, Reply};
+use secchat_ipc::types::{ChatId as IpcChatId, Message};
+use secchat_ipc::{Command, CommandError, Reply};
 use secchat_proto::UserName;
 use secchat_proto::wire::link::{Answer, ChatId, LinkMessage};
 use secchat_proto::wire::request::{RequestToTalk, Terms};
@@ -54,6 +54,8 @@ pub struct Ledger {
     pub reopened: u64,
     pub opened: u64,
     pub delivered: u64,
+    /// Events that programs heard.
+    pub heard: u64,
 }
 
 impl Ledger {
@@ -108,12 +110,10 @@ impl Ledger {
     }
 
     /// Nothing is accepted by a consent that was not given, or was taken back.
-    pub fn note_event(&mut self, user: &UserName, event: &Event) {
-        if let Event::RequestResolved { peer, by: ResolvedBy::Consent, .. } = event {
-            let stands = self.standing.contains_key(&(user.clone(), peer.as_str().to_owned()));
-            assert!(stands, "{user} let {peer} in by a consent that does not stand");
-            self.reopened += 1;
-        }
+    pub fn note_let_in(&mut self, user: &UserName, peer: &UserName) {
+        let stands = self.standing.contains_key(&(user.clone(), peer.as_str().to_owned()));
+        assert!(stands, "{user} let {peer} in by a consent that does not stand");
+        self.reopened += 1;
     }
 
     /// Both wanted the chat: one asked, the other, asked, granted.
@@ -142,7 +142,7 @@ impl Ledger {
         assert_eq!(message.id, *last + 1, "{user}: texts out of order");
         *last = message.id;
         let order = self.order.entry((user.clone(), message.chat_id)).or_default();
-        let written = written(message);
+        let written = number(&message.text);
         assert!(*order <= written, "{user}: a text overtook one that was sent before: {message:?}");
         *order = written;
     }
@@ -170,12 +170,12 @@ impl Ledger {
             let last = self.last.entry((user.clone(), message.chat_id)).or_default();
             *last = (*last).min(message.id - 1);
             let order = self.order.entry((user.clone(), message.chat_id)).or_default();
-            *order = (*order).min(written(message));
+            *order = (*order).min(number(&message.text));
         }
     }
 }
 
 /// A text's place among all texts: what it begins with.
-fn written(message: &Message) -> u64 {
-    message.text.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+pub fn number(words: &str) -> u64 {
+    words.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
 }

@@ -5,11 +5,13 @@
 //! replays it. `SECCHAT_SEEDS=n` runs that many in place of 10,000.
 
 mod evil;
+mod hearing;
 mod invariants;
 mod ledger;
 mod network;
 mod node;
 mod people;
+mod promised;
 mod wires;
 mod world;
 
@@ -31,7 +33,7 @@ fn simulation() {
     let seeds = number("SECCHAT_SEEDS").unwrap_or(SEEDS);
     let next = AtomicU64::new(0);
     let failed = AtomicBool::new(false);
-    let (opened, delivered, reopened) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let [opened, delivered, reopened, heard] = [0; 4].map(AtomicU64::new);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..cores {
@@ -46,6 +48,7 @@ fn simulation() {
                             opened.fetch_add(ledger.opened, Ordering::Relaxed);
                             delivered.fetch_add(ledger.delivered, Ordering::Relaxed);
                             reopened.fetch_add(ledger.reopened, Ordering::Relaxed);
+                            heard.fetch_add(ledger.heard, Ordering::Relaxed);
                         }
                         Err(_) => {
                             eprintln!("replay with SECCHAT_SEED={seed}");
@@ -58,13 +61,16 @@ fn simulation() {
     });
     assert!(!failed.load(Ordering::Relaxed), "a seed failed: see above");
     let (opened, delivered) = (opened.into_inner(), delivered.into_inner());
-    let reopened = reopened.into_inner();
+    let (reopened, heard) = (reopened.into_inner(), heard.into_inner());
     println!(
         "{seeds} seeds: {opened} times a chat opened for somebody who waited, {reopened} accepts by an earlier \
-         consent, {delivered} texts delivered"
+         consent, {delivered} texts delivered, {heard} events heard by name"
     );
     // A simulation in which nothing happens finds nothing.
-    assert!(opened > seeds && delivered > seeds, "too quiet: {opened} opened, {delivered} delivered");
+    assert!(
+        opened > seeds && delivered > seeds && heard > seeds,
+        "too quiet: {opened} opened, {delivered} delivered, {heard} heard"
+    );
 }
 
 fn number(variable: &str) -> Option<u64> {

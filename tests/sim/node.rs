@@ -14,6 +14,9 @@ use secchat_proto::wire::login::Role;
 
 use secchat_e2e::Random;
 
+use crate::hearing::Hearing;
+use crate::promised::Promised;
+
 /// A daemon.
 pub struct Node {
     pub user: UserName,
@@ -37,6 +40,10 @@ pub struct Node {
     pub wakes_at: Option<Instant>,
     /// Whether its saves fail at the moment.
     pub disk_is_full: bool,
+    /// By how many seconds its wall clock is wrong.
+    pub clock: i64,
+    pub hearing: Hearing,
+    pub promised: Promised,
 }
 
 impl Node {
@@ -68,6 +75,9 @@ impl Node {
             mirror: None,
             wakes_at: None,
             disk_is_full: false,
+            clock: 0,
+            hearing: Hearing::default(),
+            promised: Promised::default(),
         }
     }
 
@@ -99,6 +109,7 @@ impl Node {
         self.unanswered.clear();
         self.link = None;
         self.mirror = None;
+        self.hearing.disconnect();
         self.life += 1;
     }
 }

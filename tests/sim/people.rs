@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use secchat_ipc::types::{Passphrase, Policy, QueuedTexts, Terms};
+use secchat_ipc::types::{Passphrase, Policy, QueuedTexts, QuietChange, Terms};
 use secchat_ipc::{Command, UserName};
 
 use crate::ledger::Sent;
@@ -24,6 +24,12 @@ impl World {
                 self.nodes[at].disk_is_full = self.people.chance(50);
                 return;
             }
+            4 if self.may_jump => {
+                self.nodes[at].clock =
+                    self.people.pick(&[-100_000, -300, -2, 0, 0, 2, 60, 300, 4_000, 700_000]);
+                return;
+            }
+            5..9 => return self.hear(at),
             3 => {
                 // More than fits into a window.
                 for _ in 0..self.people.below(60) {
@@ -119,11 +125,17 @@ impl World {
             90 => Command::Forget { peer: self.somebody(at) },
             91 => Command::Lock,
             92..95 => unlock(),
+            95 if self.people.chance(50) => Command::SetDoNotDisturb(self.quiet()),
             95 => Command::Logout,
             96..98 => Command::Login,
             98 => Command::List,
             _ => Command::Peers,
         }
+    }
+
+    fn quiet(&mut self) -> QuietChange {
+        let seconds = self.people.pick(&[0, 0, 20]);
+        if self.people.chance(50) { QuietChange::On { seconds } } else { QuietChange::Off }
     }
 
     /// A text with words that are never used again.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use secchat_daemon::core::io::{Frontend, Input, LinkFailure, Output, RequestKey};
+use secchat_daemon::core::io::{Frontend, Input, LinkFailure, LogLine, Output, RequestKey};
 use secchat_daemon::core::record::{Record, Restored, Unlocked};
 use secchat_ipc::{Command, CommandError, Reply};
 use secchat_proto::wire::link::{LinkMessage, LogoutReason};
 use secchat_relay::switchboard::lane::Ticket;
 use secchat_relay::switchboard::{Command as RelayCommand, Login, SessionId};
 
+use crate::hearing::READER;
 use crate::network::{Far, Link, Near};
 use crate::people::{MIRROR, unlock};
 use crate::world::{Event, World};
@@ -21,12 +22,16 @@ impl World {
         let key = RequestKey { frontend, id: node.last_request };
         node.unanswered.insert(key, command.clone());
         self.ledger.note_command(&node.user, key.id, &command);
+        node.promised.note_command(key.id, &command);
         let frontend = Frontend { connection: frontend, name: "person".into(), pid: 1 };
         self.input(at, Input::Command { frontend, id: key.id, timeout, command });
     }
 
     pub fn frontend_gone(&mut self, at: usize, frontend: u64) {
         self.nodes[at].unanswered.retain(|key, _| key.frontend != frontend);
+        if frontend == READER {
+            self.nodes[at].hearing.disconnect();
+        }
         self.input(at, Input::FrontendGone(frontend));
     }
 
@@ -37,7 +42,7 @@ impl World {
             let notices = self.network.millis(1, 90_000);
             self.schedule(notices, Event::FarGone(link));
         }
-        let time = self.time();
+        let time = self.time_at(at);
         let mut random = self.network.fork();
         self.nodes[at].restart(&mut random, time);
         for record in self.nodes[at].disk.values() {
@@ -49,7 +54,7 @@ impl World {
     }
 
     pub fn input(&mut self, at: usize, input: Input) {
-        let time = self.time();
+        let time = self.time_at(at);
         self.nodes[at].core.handle(input, time);
         self.drain(at);
     }
@@ -76,13 +81,12 @@ impl World {
                     mirror.apply(&event);
                     assert_eq!(mirror.sequence, sequence);
                 }
-                self.ledger.note_event(&self.nodes[at].user, &event);
             }
             Output::LoadIdentity(_) => {
                 let records = self.nodes[at].disk.values().cloned().collect();
                 let restored = Restored { records, ..Restored::default() };
                 let unlocked = Unlocked { identity: self.nodes[at].key.clone(), restored };
-                let time = self.time();
+                let time = self.time_at(at);
                 self.nodes[at].core.handle(Input::IdentityLoaded(Ok(unlocked)), time);
             }
             Output::Connect { role, .. } => {
@@ -109,6 +113,11 @@ impl World {
             Output::Log(line) if line.event == "queued_texts_ended" => {
                 self.ledger.note_ended(&self.nodes[at].user, &line.detail);
             }
+            Output::Log(LogLine { event: "rtt_accepted", peer: Some(peer), detail, .. })
+                if detail.ends_with("by a standing consent") =>
+            {
+                self.ledger.note_let_in(&self.nodes[at].user, &peer);
+            }
             Output::Log(_) | Output::LockStore => {}
             Output::History(_) => panic!("nobody keeps texts here"),
         }
@@ -118,6 +127,7 @@ impl World {
         let command = self.nodes[at].unanswered.remove(&key);
         let command = command.unwrap_or_else(|| panic!("{key:?} is answered twice: {result:?}"));
         self.ledger.note_answer(&self.nodes[at].user, key.id, &command, result);
+        self.nodes[at].promised.note_answer(key.id, &command, result);
         self.check_answer(at, &command, result);
     }
 

@@ -79,6 +79,8 @@ pub struct World {
     pub people: Random,
     pub evil: Option<Evil>,
     pub may_restart: bool,
+    /// Wall clocks jump.
+    pub may_jump: bool,
     pub network: Random,
     pub board: Switchboard,
     queue: BinaryHeap<Reverse<Due>>,
@@ -105,6 +107,7 @@ impl World {
             people: random.fork(),
             evil: random.chance(40).then(|| Evil::new(random.fork())),
             may_restart: random.chance(50),
+            may_jump: random.chance(30),
             network: random.fork(),
             board: Switchboard::new(Limits::default()),
             queue: BinaryHeap::new(),
@@ -158,6 +161,7 @@ impl World {
         self.is_calm = true;
         for at in 0..self.nodes.len() {
             self.nodes[at].disk_is_full = false;
+            self.nodes[at].clock = 0;
             self.command(at, 1, Duration::ZERO, unlock());
             self.command(at, 1, Duration::ZERO, Command::Login);
             self.schedule(Duration::from_secs(60), Event::Act(at));
@@ -191,7 +195,8 @@ impl World {
         }
         for at in 0..self.nodes.len() {
             if self.nodes[at].wakes_at.is_some_and(|at| at <= now.now) {
-                self.nodes[at].core.handle_timeout(now);
+                let time = self.time_at(at);
+                self.nodes[at].core.handle_timeout(time);
                 self.drain(at);
                 assert!(
                     self.nodes[at].wakes_at.is_none_or(|at| at > now.now),
@@ -208,6 +213,7 @@ impl World {
                 if !self.nodes[at].core.snapshot().unread.is_empty() {
                     self.command(at, 1, Duration::ZERO, Command::Read { peer: None, peek: false });
                 }
+                self.hear(at);
                 self.schedule(Duration::from_secs(7), Event::Act(at));
             }
             Event::Act(at) => {
@@ -239,6 +245,12 @@ impl World {
 
     pub fn time(&self) -> Time {
         Time { now: self.start + self.elapsed, unix: UNIX + self.elapsed.as_secs() }
+    }
+
+    /// What this daemon's machine shows.
+    pub fn time_at(&self, at: usize) -> Time {
+        let Time { now, unix } = self.time();
+        Time { now, unix: unix.saturating_add_signed(self.nodes[at].clock) }
     }
 
     pub fn moment(&self) -> Moment {
