@@ -15,6 +15,7 @@ use secchat_ipc::types::QuietHours;
 use secchat_proto::UserName;
 use secchat_proto::crypto::kem::Suites;
 
+use crate::clock;
 use crate::core::io::Settings;
 pub use file::ConfigError;
 pub(crate) use file::line_of;
@@ -181,6 +182,7 @@ impl Config {
             max_incoming_requests: self.limits.incoming_requests,
             cool_down: self.limits.cool_down,
             quiet_hours: self.quiet_hours,
+            first_event: clock::unix_micros(),
         }
     }
 }

@@ -50,18 +50,18 @@ pub enum Command {
         /// How long the request stands, in seconds (1 to 604,800).
         lifetime_seconds: u32,
         /// `true`: → `ChatOpen` once the chat is open, or the error that says why not. A peer who is not
-        /// available ends it (`PeerUnavailable`, withdrawn). `false`: → `Asked` at once; the request stands.
+        /// available ends it (`PeerUnavailable`, withdrawn). `false`: → `Asked` once saved; the request stands.
         wait: bool,
     },
-    /// Takes back the request to this peer; → `Done`.
+    /// Takes back the request to this peer; → `Done` once saved.
     Withdraw {
         /// Who was asked.
         peer: UserName,
     },
     /// → [`Reply::Requests`](crate::Reply::Requests): everybody's requests, both ways.
     Requests,
-    /// Accepts the peer's request (also a refused one that has not expired); → `Accepted` once the answer is on
-    /// its way, `ChatOpen` when `wait`.
+    /// Accepts the peer's request (also a refused one that has not expired); → `Accepted` once that is
+    /// saved, `ChatOpen` when `wait`.
     Accept {
         /// Who asked.
         peer: UserName,
@@ -70,14 +70,14 @@ pub enum Command {
         /// Answer only when the chat is open.
         wait: bool,
     },
-    /// Refuses the peer's request; → `Done`.
+    /// Refuses the peer's request; → `Done` once saved.
     Refuse {
         /// Who asked.
         peer: UserName,
         /// Send nothing: the asker sees no answer.
         quietly: bool,
     },
-    /// Keeps the request for later, sending nothing; → `Done`.
+    /// Keeps the request for later, sending nothing; → `Done` once saved.
     Later {
         /// Who asked.
         peer: UserName,

@@ -107,27 +107,57 @@ async fn killed_again_and_again_in_the_middle_nothing_is_lost_and_nothing_comes_
 }
 
 #[tokio::test]
-async fn a_restored_backup_ends_the_chat_at_both_ends() {
+async fn a_restored_backup_ends_the_chat_at_both_ends_whose_ever_it_is() {
+    for restores_asker in [false, true] {
+        let (_world, [mut alice, mut bob]) = World::start(["alice", "bob"]).await;
+        alice.chat_with(&bob).await;
+        let (restored, other) = if restores_asker { (&mut alice, &bob) } else { (&mut bob, &alice) };
+        restored.stop().await;
+        let store = restored.home.state_dir().join("store.redb");
+        let backup = std::fs::read(&store).expect("the store");
+        restored.start().await;
+        resumed(restored).await;
+        other.ctl(["send", restored.name.as_str(), "acknowledged"]).await.ok();
+        restored.ctl(["send", other.name.as_str(), "acknowledged, too"]).await.ok();
+        assert_eq!(read(other).await, ["acknowledged, too"]);
+        restored.stop().await;
+        std::fs::write(&store, backup).expect("the older store");
+
+        let mut watching = other.frontend().await;
+        restored.start().await;
+        let reason = |event| match event {
+            Event::ChatEnded { reason, .. } => Some(reason),
+            _ => None,
+        };
+        assert_eq!(watching.find(reason).await, EndReason::RestoredCopy);
+        let theirs = &mut restored.frontend().await;
+        theirs.until("the chat is over there, too", |state| state.chats.is_empty()).await;
+        // Neither end takes a text for acknowledged that nobody can read there.
+        assert_eq!(read(other).await, [""; 0]);
+        assert_eq!(read(restored).await, [""; 0]);
+        other.chat_with(restored).await;
+        other.ctl(["send", restored.name.as_str(), "anew"]).await.ok();
+        assert_eq!(read(restored).await, ["anew"]);
+    }
+}
+
+#[tokio::test]
+async fn numbers_of_events_go_on_over_restarts_and_what_was_missed_is_said() {
     let (_world, [alice, mut bob]) = World::start(["alice", "bob"]).await;
     alice.chat_with(&bob).await;
-    bob.stop().await;
-    let store = bob.home.state_dir().join("store.redb");
-    let backup = std::fs::read(&store).expect("the store");
+    let before = bob.frontend().await.state().sequence;
+    bob.kill();
     bob.start().await;
     resumed(&bob).await;
-    alice.ctl(["send", "bob", "acknowledged"]).await.ok();
-    bob.stop().await;
-    std::fs::write(&store, backup).expect("the older store");
-
-    let mut watching = alice.frontend().await;
-    bob.start().await;
-    let reason = |event| match event {
-        Event::ChatEnded { reason, .. } => Some(reason),
-        _ => None,
-    };
-    assert_eq!(watching.find(reason).await, EndReason::RestoredCopy);
-    bob.frontend().await.until("bob's chat is over too", |state| state.chats.is_empty()).await;
-    alice.chat_with(&bob).await;
-    alice.ctl(["send", "bob", "anew"]).await.ok();
-    assert_eq!(read(&bob).await, ["anew"]);
+    let now = bob.frontend().await.state().sequence;
+    assert!(now > before, "{before} is not before {now}");
+    let since = before.to_string();
+    let missed =
+        bob.ctl(["watch", "--json", "--since", &since, "--once", "--only", "chat_changed"]).await.ok();
+    let mut lines =
+        missed.stdout.lines().map(|line| -> serde_json::Value { serde_json::from_str(line).expect("JSON") });
+    let gap = lines.next().expect("a gap");
+    assert_eq!((&gap["event"], &gap["since"]), (&"gap".into(), &before.into()), "{gap}");
+    let chat = lines.next().expect("the state after it");
+    assert_eq!((&chat["event"], &chat["state"]), (&"chat_changed".into(), &"open".into()), "{chat}");
 }

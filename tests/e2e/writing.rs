@@ -152,18 +152,6 @@ async fn what_was_missed_is_told_from_what_was_not() {
 }
 
 #[tokio::test]
-async fn a_number_of_one_daemon_is_never_another_ones() {
-    let (_world, [_alice, mut bob]) = talking().await;
-    let sequence = |run: CtlOutput| run.ok().json()["sequence"].as_u64().unwrap();
-    let first = sequence(bob.ctl(["--json", "watch", "--snapshot", "--once"]).await);
-    bob.stop().await;
-    secchat_e2e::next_second().await;
-    bob.start().await;
-    let second = sequence(bob.ctl(["--json", "watch", "--snapshot", "--once"]).await);
-    assert!(second > first + 100_000, "{first} {second}");
-}
-
-#[tokio::test]
 async fn a_bar_gets_a_new_line_when_something_changes() {
     let (_world, [alice, bob]) = talking().await;
     let mut command = bob.home.command("secchatctl");

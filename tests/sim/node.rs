@@ -59,6 +59,7 @@ impl Node {
             max_incoming_requests: random.pick(&[1, 8]),
             cool_down: Duration::from_secs(30),
             quiet_hours: None,
+            first_event: time.unix * 1_000_000,
         };
         let core = Core::new(settings.clone(), random.fork(), time);
         Self {

@@ -209,14 +209,14 @@ impl<E: Entropy> Core<E> {
         Ok(self.accepted(caller, chat_id, wait))
     }
 
-    /// The answer to a command that accepted: now, or when the chat is open.
+    /// The answer to a command that accepted: when that is on disk, or the chat open.
     pub(super) fn accepted(&mut self, caller: &Caller, chat_id: ChatId, wait: bool) -> Outcome {
         if wait {
             return self.wait(caller, Wait::Opening { chat_id });
         }
         let granted = self.chats.get(&chat_id).and_then(|talk| talk.chat.granted());
         let terms = terms_to_ipc(granted.unwrap_or(Terms::UNLIMITED));
-        Outcome::Now(Reply::Accepted { chat_id: chat_id_to_ipc(chat_id), terms })
+        self.wait_for_save_with(caller, Reply::Accepted { chat_id: chat_id_to_ipc(chat_id), terms })
     }
 
     pub(super) fn refuse_by_command(
@@ -235,7 +235,7 @@ impl<E: Entropy> Core<E> {
         self.cool_down(peer, quietly);
         self.drop_consent(peer);
         self.refuse(chat_id, quietly, caller.who.clone());
-        Ok(Outcome::Now(Reply::Done))
+        Ok(self.wait_for_save(caller))
     }
 
     pub(super) fn later(&mut self, caller: &Caller, peer: &UserName) -> Result<Outcome, CommandError> {
@@ -251,7 +251,7 @@ impl<E: Entropy> Core<E> {
         }
         self.note_answer(chat_id);
         self.tell_resolved(peer, chat_id, Resolution::Later, caller.who.clone());
-        Ok(Outcome::Now(Reply::Done))
+        Ok(self.wait_for_save(caller))
     }
 
     /// The request that a person means: the unanswered one, else the newest.

@@ -78,7 +78,7 @@ impl<E: Entropy> Core<E> {
         }
         self.make_request(peer, terms, lifetime, !wait)?;
         if !wait {
-            return Ok(self.asked_reply(peer));
+            return Ok(self.answer_asked(caller, peer));
         }
         let until_expired = Caller {
             limit: Some(
@@ -135,7 +135,7 @@ impl<E: Entropy> Core<E> {
                 if wait {
                     Ok(Some(self.wait(caller, Wait::Talk { peer: peer.clone() })))
                 } else {
-                    Ok(self.asked.contains_key(peer).then(|| self.asked_reply(peer)))
+                    Ok(self.asked.contains_key(peer).then(|| self.answer_asked(caller, peer)))
                 }
             }
             Side::Initiator => Ok(None),
@@ -171,12 +171,13 @@ impl<E: Entropy> Core<E> {
         Ok(())
     }
 
-    fn asked_reply(&self, peer: &UserName) -> Outcome {
-        Outcome::Now(self.asked.get(peer).map_or(Reply::Done, |asked| Reply::Asked {
+    fn answer_asked(&mut self, caller: &Caller, peer: &UserName) -> Outcome {
+        let reply = self.asked.get(peer).map_or(Reply::Done, |asked| Reply::Asked {
             chat_id: chat_id_to_ipc(asked.request.chat_id),
             expires: asked.request.expires,
             peer_away: asked.peer_away,
-        }))
+        });
+        self.wait_for_save_with(caller, reply)
     }
 
     pub(super) fn chat_open(&self, chat_id: ChatId) -> Reply {
@@ -222,7 +223,11 @@ impl<E: Entropy> Core<E> {
         self.event(Event::RequestAnswered { peer, chat_id, resolution });
     }
 
-    pub(super) fn withdraw_by_command(&mut self, peer: &UserName) -> Result<Outcome, CommandError> {
+    pub(super) fn withdraw_by_command(
+        &mut self,
+        caller: &Caller,
+        peer: &UserName,
+    ) -> Result<Outcome, CommandError> {
         if !self.asked.contains_key(peer) {
             return Err(CommandError::Invalid { why: format!("{peer} is not being asked") });
         }
@@ -231,7 +236,7 @@ impl<E: Entropy> Core<E> {
             return Err(CommandError::AlreadyResolved { why });
         }
         self.answer_talk(peer, &Err(CommandError::Withdrawn));
-        Ok(Outcome::Now(Reply::Done))
+        Ok(self.wait_for_save(caller))
     }
 
     /// Nobody waits for a request any more: one that was only waited for is withdrawn.

@@ -26,13 +26,14 @@ impl<E: Entropy> Core<E> {
         let is_reachable = talk.chat.phase() == Phase::Open || self.pending.any(is_waited_for);
         if talk.is_opening() {
             self.revoke_accept(caller, chat_id);
-            return Ok(Outcome::Now(Reply::Closed { chat_id: chat_id_to_ipc(chat_id), undelivered: 0 }));
+            let closed = Reply::Closed { chat_id: chat_id_to_ipc(chat_id), undelivered: 0 };
+            return Ok(self.wait_for_save_with(caller, closed));
         }
         let closed = self.closed(chat_id);
         if !is_reachable {
             self.end_chat(chat_id);
             self.give_up_texts(chat_id);
-            return Ok(Outcome::Now(closed));
+            return Ok(self.wait_for_save_with(caller, closed));
         }
         let outcome = self.wait(caller, Wait::Close { chat_id });
         self.end_chat(chat_id);

@@ -95,7 +95,7 @@ impl<E: Entropy> Core<E> {
             Command::Rtt { peer, terms, lifetime_seconds, wait } => {
                 self.ask(caller, &user_from_ipc(&peer), Ask { terms, lifetime_seconds, wait })
             }
-            Command::Withdraw { peer } => self.withdraw_by_command(&user_from_ipc(&peer)),
+            Command::Withdraw { peer } => self.withdraw_by_command(caller, &user_from_ipc(&peer)),
             Command::Requests => Ok(self.list_requests()),
             Command::Accept { peer, terms, wait } => self.grant(caller, &peer, Accept::once(terms, wait)),
             Command::AcceptStanding { peer, terms, wait } => {

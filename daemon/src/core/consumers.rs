@@ -276,13 +276,22 @@ impl<E: Entropy> Core<E> {
     }
 }
 
-/// Whether the log has it: what happened, not how things are now. A text comes into it on its way to the inbox.
+/// Whether the log has it when it is told. A text comes into it earlier, on its way to the inbox.
 pub(super) fn is_logged(event: &Event) -> bool {
+    !matches!(event, Event::MessageReceived(_)) && long_part(event).is_some()
+}
+
+/// What an event counts for in the log's bound: what of it can be long, and as much again as all the rest of one is.
+fn size(event: &Event) -> usize {
+    long_part(event).unwrap_or(0).saturating_add(EVENT_BYTES)
+}
+
+/// The bytes of what can be long in an event; `None`: it is how things are now, and nothing that happened.
+fn long_part(event: &Event) -> Option<usize> {
     match event {
-        Event::StatusChanged(_)
-        | Event::DoNotDisturbChanged(_)
-        | Event::UsersChanged { .. }
-        | Event::MessageReceived(_) => false,
+        Event::StatusChanged(_) | Event::DoNotDisturbChanged(_) | Event::UsersChanged { .. } => None,
+        Event::MessageReceived(message) => Some(message.text.len()),
+        Event::QueuedTextsEnded { ids, .. } => Some(ids.len().saturating_mul(size_of::<u64>())),
         Event::RequestReceived(_)
         | Event::RequestResolved { .. }
         | Event::RequestSent(_)
@@ -292,31 +301,8 @@ pub(super) fn is_logged(event: &Event) -> bool {
         | Event::MessagesDelivered { .. }
         | Event::MessagesRead { .. }
         | Event::TrustChanged { .. }
-        | Event::TextQueued { .. }
-        | Event::QueuedTextsEnded { .. } => true,
+        | Event::TextQueued { .. } => Some(0),
     }
-}
-
-/// What an event counts for in the log's bound: what of it can be long, and as much again as all the rest of one is.
-fn size(event: &Event) -> usize {
-    let long = match event {
-        Event::MessageReceived(message) => message.text.len(),
-        Event::QueuedTextsEnded { ids, .. } => ids.len().saturating_mul(size_of::<u64>()),
-        Event::StatusChanged(_)
-        | Event::DoNotDisturbChanged(_)
-        | Event::RequestReceived(_)
-        | Event::RequestResolved { .. }
-        | Event::RequestSent(_)
-        | Event::RequestAnswered { .. }
-        | Event::ChatChanged(_)
-        | Event::ChatEnded { .. }
-        | Event::MessagesDelivered { .. }
-        | Event::MessagesRead { .. }
-        | Event::TrustChanged { .. }
-        | Event::UsersChanged { .. }
-        | Event::TextQueued { .. } => 0,
-    };
-    long.saturating_add(EVENT_BYTES)
 }
 
 /// The answer where there is nothing to tell.

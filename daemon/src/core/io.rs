@@ -56,6 +56,9 @@ pub struct Settings {
     pub cool_down: Duration,
     /// The hours of every day in which frontends keep quiet, unless a person says otherwise.
     pub quiet_hours: Option<QuietHours>,
+    /// Events are numbered from here on: when the daemon started, in millionths of a second, so that a number which a
+    /// frontend kept is never that of another event of a later daemon.
+    pub first_event: u64,
 }
 
 /// Which request of which frontend.

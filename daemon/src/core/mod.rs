@@ -107,6 +107,7 @@ impl<E: Entropy> Core<E> {
     #[must_use]
     pub fn new(settings: Settings, entropy: E, time: Time) -> Self {
         let session = session::Session::new(settings.role);
+        let view = view::View::new(settings.first_event);
         let mut core = Self {
             settings,
             entropy,
@@ -130,7 +131,7 @@ impl<E: Entropy> Core<E> {
             pending: pending::Pending::default(),
             quiet: quiet::Quiet::default(),
             history: history::History::default(),
-            view: view::View::new(time.unix),
+            view,
             inbox_bytes: 0,
             admitted: 0,
             next_expiry: u64::MAX,

@@ -97,7 +97,7 @@ impl<E: Entropy> Core<E> {
         self.view.touch_request(chat_id);
     }
 
-    /// The command is answered when the change that it just made is on disk.
+    /// The command is answered when the changes so far are on disk: what it was told, survives.
     pub(super) fn wait_for_save(&mut self, caller: &Caller) -> Outcome {
         self.wait_for_save_with(caller, Reply::Done)
     }
@@ -105,6 +105,9 @@ impl<E: Entropy> Core<E> {
     /// The same, with an answer of its own.
     pub(super) fn wait_for_save_with(&mut self, caller: &Caller, reply: Reply) -> Outcome {
         let change = self.saving.changes;
+        if self.saving.is_saved(change) {
+            return Outcome::Now(reply);
+        }
         self.wait(caller, Wait::Saved { change, reply: Box::new(reply) })
     }
 

@@ -34,9 +34,8 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Nothing but a status that the first publication replaces. Events are numbered from a time on, in millionths of a
-    /// second: so a number that a frontend kept is never that of another event of a later daemon.
-    pub(super) fn new(unix_now: u64) -> Self {
+    /// Nothing but a status that the first publication replaces.
+    pub(super) fn new(first_event: u64) -> Self {
         let status = Status {
             version: String::new(),
             pid: 0,
@@ -50,7 +49,7 @@ impl View {
             hints: Vec::new(),
         };
         let mut snapshot = Snapshot::empty(status);
-        snapshot.sequence = unix_now.saturating_mul(1_000_000);
+        snapshot.sequence = first_event;
         Self {
             snapshot,
             subscribers: BTreeSet::new(),

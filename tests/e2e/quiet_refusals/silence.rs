@@ -142,6 +142,7 @@ impl Scene {
             max_incoming_requests: 256,
             cool_down: Duration::ZERO,
             quiet_hours: None,
+            first_event: UNIX * 1_000_000,
         };
         let core = Core::new(settings, Chance(seed + 1_000), Time { now: start, unix: UNIX });
         let mut scene = Self {

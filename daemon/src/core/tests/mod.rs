@@ -11,6 +11,7 @@ mod quiet;
 mod relay;
 mod requests;
 mod restart;
+mod resume;
 mod session;
 mod succession;
 mod world;
@@ -80,6 +81,7 @@ fn settings(user: &str) -> Settings {
         max_incoming_requests: 8,
         cool_down: Duration::from_secs(300),
         quiet_hours: None,
+        first_event: UNIX * 1_000_000,
     }
 }
 

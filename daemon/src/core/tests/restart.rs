@@ -37,6 +37,48 @@ fn an_accept_outlives_a_restart_until_the_chat_opens() {
     }
 }
 
+type Prepare = fn(&mut World);
+
+/// The answer that was given while no write succeeds, or when one did.
+fn answered(is_full: bool, prepare: Prepare, user: &str, command: Command) -> Result<Reply, CommandError> {
+    let mut world = World::new(&["alice", "bob"]);
+    prepare(&mut world);
+    world.node(user).save_error = is_full.then(|| "store.redb: no space left".into());
+    world.result(user, command)
+}
+
+#[test]
+fn a_persons_word_is_answered_when_it_is_on_disk_and_not_otherwise() {
+    fn asked(world: &mut World) {
+        world.ok("alice", world.rtt("bob", false));
+    }
+    fn interrupted(world: &mut World) {
+        world.chat("alice", "bob");
+        world.ok("alice", Command::Logout);
+    }
+    fn nothing(_: &mut World) {}
+    let (alice, bob) = (ipc("alice"), ipc("bob"));
+    let accept = Command::Accept { peer: alice.clone(), terms: None, wait: false };
+    let standing = Command::AcceptStanding { peer: alice.clone(), terms: None, wait: false };
+    let rtt = Command::Rtt { peer: bob.clone(), terms: ANY, lifetime_seconds: 60, wait: false };
+    let prepared: [(Prepare, &str, Command); 8] = [
+        (asked, "bob", accept),
+        (asked, "bob", standing),
+        (asked, "bob", Command::Refuse { peer: alice.clone(), quietly: false }),
+        (asked, "bob", Command::Refuse { peer: alice.clone(), quietly: true }),
+        (asked, "bob", Command::Later { peer: alice.clone() }),
+        (nothing, "alice", rtt),
+        (asked, "alice", Command::Withdraw { peer: bob }),
+        (interrupted, "bob", Command::Close { peer: alice }),
+    ];
+    for (prepare, user, command) in prepared {
+        let full = answered(true, prepare, user, command.clone());
+        assert!(matches!(full, Err(CommandError::NotSaved { .. })), "{command:?}: {full:?}");
+        let kept = answered(false, prepare, user, command.clone());
+        assert!(kept.is_ok(), "{command:?}: {kept:?}");
+    }
+}
+
 #[test]
 fn an_accept_is_not_taken_up_for_a_peer_blocked_since() {
     let mut world = World::new(&["alice", "bob"]);
