@@ -62,6 +62,8 @@ impl World {
         }
         for user in &users {
             user.is_online().await;
+            // The relay has taken them in, too, when it gives them its list: nobody is away for who asks first.
+            user.frontend().await.call(secchat_ipc::Command::List).await.expect("the list");
         }
         (Self { pki, relay }, users)
     }
