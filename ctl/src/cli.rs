@@ -12,9 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use args::{
     AcceptArgs, ChatArgs, ChatterArgs, ConsentedArgs, DndArgs, DndWord, ExportFormat, ForgetArgs,
-    HistoryArgs, InitArgs, KeyKind, KeygenArgs, NewKeyArgs, OutboxArgs, OutboxVerb, PeersArgs, PeersVerb,
-    PolicyArgs, ReadArgs, RefuseArgs, RequesterArgs, RttArgs, SendArgs, Shell, TermsArgs, UnlockArgs,
-    UserArgs, VerifyArgs,
+    HistoryArgs, InitArgs, KeyKind, KeygenArgs, LockArgs, NewKeyArgs, OutboxArgs, OutboxVerb, PeersArgs,
+    PeersVerb, PolicyArgs, ReadArgs, RefuseArgs, RequesterArgs, RttArgs, SendArgs, Shell, TermsArgs,
+    UnlockArgs, UserArgs, VerifyArgs,
 };
 pub(crate) use parse::parse;
 pub(crate) use seeing::{ConfigVerb, EventKind, StatusArgs, WatchArgs};
@@ -83,7 +83,7 @@ pub(crate) enum Verb {
     /// Unlock the identity key and log in
     Unlock(UnlockArgs),
     /// Wipe the identity key from the daemon's memory and log out
-    Lock,
+    Lock(LockArgs),
     /// Log in to the relay
     Login,
     /// Log out of the relay and stay away

@@ -80,7 +80,7 @@ pub(crate) const FIELDS: [Field; 12] = [
     },
     Field {
         name: "lock",
-        meaning: "locked or unlocked",
+        meaning: "locked, unlocked or reachable (locked, but requests arrive)",
         value: |state| view::lock_word(state.status.lock).to_owned(),
     },
     Field {

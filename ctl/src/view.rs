@@ -28,6 +28,7 @@ pub(crate) fn status(status: &Status) -> Value {
         "user": status.user.as_ref().map(|user| user.as_str()),
         "relay": status.relay,
         "lock": lock_word(status.lock),
+        "reachable_until": reachable_until(status.lock).map(rfc3339),
         "link": { "state": link_word(&status.link), "why": why, "retry_at": retry_at },
         "reachability": reachability_word(status.reachability),
         "policy": policy_word(status.policy),
@@ -188,6 +189,15 @@ pub(crate) fn lock_word(lock: LockState) -> &'static str {
     match lock {
         LockState::Locked => "locked",
         LockState::Unlocked => "unlocked",
+        LockState::Reachable { .. } => "reachable",
+    }
+}
+
+/// Until when requests arrive though the key is locked.
+pub(crate) fn reachable_until(lock: LockState) -> Option<u64> {
+    match lock {
+        LockState::Reachable { until } => Some(until),
+        LockState::Locked | LockState::Unlocked => None,
     }
 }
 

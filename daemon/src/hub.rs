@@ -280,8 +280,8 @@ impl Hub {
                 let unlocked = unlock(self.key.clone(), passphrase, self.store.clone());
                 self.work.spawn(async move { Some(Input::IdentityLoaded(unlocked.await)) });
             }
-            Output::Connect { identity, role, newest_crl_seen } => {
-                self.connect(Attempt { identity, role, newest_crl_seen });
+            Output::Connect { key, role, newest_crl_seen } => {
+                self.connect(Attempt { key, role, newest_crl_seen });
             }
             Output::Send(message) => {
                 if let LinkSlot::Open(link) = &self.link

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use secchat_proto::limits::{MAX_CLOCK_AHEAD_SECONDS, MAX_DELEGATION_SECONDS};
+
 /// Time limit of a command that names none.
 pub const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 /// Commands of all frontends that wait for their answer: some memory each, and no frontend needs more at a time.
@@ -76,6 +78,8 @@ pub const MAX_READ_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_READY_RSA_KEYS: usize = 2;
 /// First delay before another login; doubles with each failure.
 pub const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// How long a locked daemon stays reachable: seven days, less what the relay's clock may be behind (PROTOCOL.md 3.20).
+pub(crate) const DELEGATION_SECONDS: u64 = MAX_DELEGATION_SECONDS - MAX_CLOCK_AHEAD_SECONDS;
 /// Longest delay before another login (PROTOCOL.md 3.18): a relay that is back has everybody within a minute, and one
 /// login a minute of each who waits is little work for it.
 pub const LAST_RETRY: Duration = Duration::from_secs(60);

@@ -16,13 +16,12 @@ use std::time::Duration;
 
 use secchat_proto::UserName;
 use secchat_proto::crypto::kem::Suites;
-use secchat_proto::crypto::signature::SigningKey;
 use secchat_proto::wire::link::LinkMessage;
 use secchat_proto::wire::login::Role;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Config, RelayAddress};
-use crate::core::io::LinkFailure;
+use crate::core::io::{LinkFailure, LoginKey};
 use crate::hub::Message;
 use crate::state_folder::StateFolder;
 
@@ -60,7 +59,7 @@ impl LinkSettings {
 /// What one attempt needs beside the settings.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    pub(crate) identity: SigningKey,
+    pub(crate) key: LoginKey,
     pub(crate) role: Role,
     pub(crate) newest_crl_seen: u64,
 }

@@ -21,6 +21,7 @@ pub(crate) fn tell_status(status: &Status) {
 fn sentence(status: &Status) -> String {
     match (&status.lock, &status.link) {
         (LockState::Locked, LinkState::LoggedOut) => "locked".to_owned(),
+        (LockState::Reachable { .. }, LinkState::Online) => format!("locked, reachable at {}", status.relay),
         (_, LinkState::LoggedOut) => "logged out".to_owned(),
         (_, LinkState::Connecting) => format!("connecting to {}", status.relay),
         (_, LinkState::Online) => format!("online at {}", status.relay),

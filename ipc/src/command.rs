@@ -232,4 +232,7 @@ pub enum Command {
         /// Those of days (by UTC) before the one that this is in: Unix seconds. `None`: all.
         before: Option<u64>,
     },
+    /// Wipes the identity key, but stays reachable: for some days a key that can do no more than be asked keeps the session.
+    /// Answering and talking take [`Self::Unlock`]; → `Done`.
+    LockKeepSession,
 }

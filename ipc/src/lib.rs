@@ -124,4 +124,4 @@ pub use snapshot::Snapshot;
 pub use user_name::UserName;
 
 /// The version of this contract; the daemon serves every frontend that is not newer than itself.
-pub const VERSION: u16 = 8;
+pub const VERSION: u16 = 9;

@@ -40,6 +40,11 @@ pub enum LockState {
     Locked,
     /// The key is in the daemon's memory.
     Unlocked,
+    /// As [`Self::Locked`], but requests arrive: a key that can do no more than be asked keeps the session.
+    Reachable {
+        /// For how long, without an unlock: Unix seconds.
+        until: u64,
+    },
 }
 
 /// Whether others find this user on the relay's list.

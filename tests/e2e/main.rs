@@ -27,6 +27,7 @@ mod outbox;
 mod packages;
 mod passphrase;
 mod quiet_refusals;
+mod reachable;
 mod report_files;
 mod rotation;
 mod session_lock;

@@ -25,6 +25,7 @@ peer_suites = ["x25519mlkem768"]
 askpass = "/usr/bin/ssh-askpass"       # optional; one named pinentry… is spoken to as gpg does
 lock_on_suspend = false                # true: wipe the key before the machine sleeps (logind)
 lock_on_screen_lock = false            # true: wipe it when the screen is locked (logind)
+lock_keeps_session = false             # true: when it locks by itself, requests still arrive
 quiet_hours = "22:00\-07:00"            # optional: do not disturb, every day in local time
 
 [limits]

@@ -13,6 +13,7 @@ use secchat_proto::crypto::entropy::OsEntropy;
 use secchat_proto::crypto::kem::Suites;
 use secchat_proto::crypto::signature::SigningKey;
 use secchat_proto::handshake::client::read_s1;
+use secchat_proto::handshake::delegation::DelegatedKey;
 use secchat_proto::limits::MAX_FRAME_BYTES;
 use secchat_proto::record::{Opener, Sealer};
 use secchat_proto::request::Proposal;
@@ -75,6 +76,27 @@ impl WireClient {
         ca_pem: &[u8],
         (name, key): (&str, &PKey<Private>),
     ) -> Result<Self, LoginOutcome> {
+        Self::log_in(address, ca_pem, (name, key, None)).await
+    }
+
+    /// The same by a key that the user's own has delegated to; that one only signs requests, as a thief could not.
+    ///
+    /// # Errors
+    /// [`LoginOutcome`].
+    pub async fn login_delegated(
+        address: SocketAddr,
+        ca_pem: &[u8],
+        (name, key): (&str, &PKey<Private>),
+        delegate: &DelegatedKey,
+    ) -> Result<Self, LoginOutcome> {
+        Self::log_in(address, ca_pem, (name, key, Some(delegate))).await
+    }
+
+    async fn log_in(
+        address: SocketAddr,
+        ca_pem: &[u8],
+        (name, key, delegate): (&str, &PKey<Private>, Option<&DelegatedKey>),
+    ) -> Result<Self, LoginOutcome> {
         let (name, key): (UserName, _) =
             (name.parse().expect("a name"), SigningKey::from_pkey(key.clone()).expect("a key"));
         let ca = openssl::x509::X509::from_pem(ca_pem).expect("the CA");
@@ -94,7 +116,13 @@ impl WireClient {
             Ok(OrReject::Reject(reason)) => return Err(LoginOutcome::Rejected(reason)),
             Err(_) => return Err(LoginOutcome::Untrusted),
         };
-        let (expect, s2) = verified.send_s2((&name, &key), Role::Receiver, None, &mut OsEntropy).expect("S2");
+        let s2 = match delegate {
+            Some(delegate) => {
+                verified.send_delegated_s2((&name, delegate), Role::Receiver, None, &mut OsEntropy)
+            }
+            None => verified.send_s2((&name, &key), Role::Receiver, None, &mut OsEntropy),
+        };
+        let (expect, s2) = s2.expect("S2");
         write.write_all(&framed(&s2)).await.map_err(|_| LoginOutcome::Gone)?;
         let s3 = next_frame(&mut read, &mut decoder).await.ok_or(LoginOutcome::Gone)?;
         let session = match expect.read_s3(&s3).expect("S3") {

@@ -2,11 +2,8 @@
 //! there is. What is held is what is in use: so the C library is told to write over all that is given back. The threads'
 //! stacks do not count: what a task has between its steps is not there, only what functions left that have returned.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
 use openssl::pkey::PKey;
-use secchat_e2e::public_key_base64;
+use secchat_e2e::{Memory, public_key_base64};
 use secchat_proto::wire::link::{LinkMessage, LogoutReason};
 
 use crate::relay::{Files, LiveRelay};
@@ -14,60 +11,12 @@ use crate::relay::{Files, LiveRelay};
 /// Somebody whose name is nothing else.
 const WHO: &str = "persephone.1792";
 
-const PAGE_BYTES: u64 = 4_096;
-
-/// A process's memory that it can write to.
-struct Memory {
-    file: File,
-    maps: String,
-}
-
-impl Memory {
-    /// `None` where we may not read it: the relay forbids it to all but root.
-    fn of(pid: u32) -> Option<Self> {
-        let file = File::open(format!("/proc/{pid}/mem")).ok()?;
-        let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
-        Some(Self { file, maps })
-    }
-
-    /// Where these bytes are, and what is around them.
-    fn find(&self, needle: &[u8]) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut guarded = None;
-        for map in self.maps.lines() {
-            let mut words = map.split_whitespace();
-            let range = words.next().and_then(|range| range.split_once('-')).expect("a range");
-            let [start, end] = [range.0, range.1].map(|at| u64::from_str_radix(at, 16).expect("an address"));
-            let rights = words.next().expect("rights");
-            // A thread's stack lies above a page that nobody may touch.
-            let is_stack = guarded == Some(start) || map.ends_with("[stack]");
-            guarded = (rights == "---p" && end - start == PAGE_BYTES).then_some(end);
-            if is_stack || !rights.starts_with("rw") {
-                continue;
-            }
-            let mut bytes = vec![0; usize::try_from(end - start).expect("a size")];
-            // What cannot be read is no memory.
-            let Ok(()) = self.file.read_exact_at(&mut bytes, start) else { continue };
-            let mut at = 0;
-            while let Some(next) = bytes[at..].iter().position(|byte| *byte == needle[0]) {
-                at += next;
-                if bytes[at..].starts_with(needle) {
-                    let around = &bytes[at.saturating_sub(48)..(at + needle.len() + 48).min(bytes.len())];
-                    found.push(format!("{map} +{at:#x}: {}", around.escape_ascii()));
-                }
-                at += 1;
-            }
-        }
-        found
-    }
-}
-
 /// What there is of somebody, by what it is.
 type Traces = Vec<(&'static str, Vec<u8>)>;
 
 fn traces_in(relay: &LiveRelay, traces: &Traces) -> Vec<(&'static str, Vec<String>)> {
     let memory = Memory::of(relay.process.pid()).expect("as before");
-    traces.iter().map(|(what, bytes)| (*what, memory.find(bytes))).collect()
+    traces.iter().map(|(what, bytes)| (*what, memory.find_outside_stacks(bytes))).collect()
 }
 
 #[tokio::test]

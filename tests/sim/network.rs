@@ -35,6 +35,8 @@ pub struct Link {
     pub node: usize,
     pub session: SessionId,
     pub role: Role,
+    /// Until when a delegated key holds it.
+    pub delegated_until: Option<u64>,
     pub near: Near,
     pub far: Far,
     /// Nothing passes any more, and nobody is told.
@@ -47,8 +49,9 @@ pub struct Link {
 }
 
 impl Link {
-    pub fn new(node: usize, session: SessionId, role: Role) -> Self {
+    pub fn new(node: usize, session: SessionId, role: Role, delegated_until: Option<u64>) -> Self {
         Self {
+            delegated_until,
             node,
             session,
             role,

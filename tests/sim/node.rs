@@ -60,6 +60,7 @@ impl Node {
             cool_down: Duration::from_secs(30),
             quiet_hours: None,
             first_event: time.unix * 1_000_000,
+            lock_keeps_session: false,
         };
         let core = Core::new(settings.clone(), random.fork(), time);
         Self {

@@ -123,6 +123,7 @@ impl World {
             }
             89 => Command::SetBlocked { peer: self.somebody(at), blocked: self.people.chance(30) },
             90 => Command::Forget { peer: self.somebody(at) },
+            91 if self.people.chance(50) => Command::LockKeepSession,
             91 => Command::Lock,
             92..95 => unlock(),
             95 if self.people.chance(50) => Command::SetDoNotDisturb(self.quiet()),

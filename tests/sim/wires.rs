@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use secchat_daemon::core::io::{Frontend, Input, LinkFailure, LogLine, Output, RequestKey};
+use secchat_daemon::core::io::{Frontend, Input, LinkFailure, LogLine, LoginKey, Output, RequestKey};
 use secchat_daemon::core::record::{Record, Restored, Unlocked};
 use secchat_ipc::{Command, CommandError, Reply};
 use secchat_proto::wire::link::{LinkMessage, LogoutReason};
 use secchat_relay::switchboard::lane::Ticket;
-use secchat_relay::switchboard::{Command as RelayCommand, Login, SessionId};
+use secchat_relay::switchboard::{Command as RelayCommand, Delegated, Login, SessionId};
 
 use crate::hearing::READER;
 use crate::network::{Far, Link, Near};
@@ -89,9 +89,13 @@ impl World {
                 let time = self.time_at(at);
                 self.nodes[at].core.handle(Input::IdentityLoaded(Ok(unlocked)), time);
             }
-            Output::Connect { role, .. } => {
+            Output::Connect { key, role, .. } => {
                 let link = self.links.len();
-                self.links.push(Link::new(at, SessionId(link as u64), role));
+                let until = match key {
+                    LoginKey::Identity(_) => None,
+                    LoginKey::Delegated(key) => Some(key.not_after()),
+                };
+                self.links.push(Link::new(at, SessionId(link as u64), role, until));
                 self.nodes[at].link = Some(link);
                 let succeeds = !self.is_stormy || self.network.chance(80);
                 let after = self.delay();
@@ -221,8 +225,12 @@ impl World {
                 link.far = Far::Online;
                 let (session, role, node) = (link.session, link.role, &self.nodes[link.node]);
                 let (name, public_key) = (node.user.clone(), node.key.public_key().clone());
+                let until = link.delegated_until;
+                // Its daemon has let go of every other link of this user's: none of them answers.
+                let replaces = until.and_then(|_| self.board.handle_contest(&name, moment));
+                let delegated = until.map(|until| Delegated { until, replaces });
                 self.board.handle_login(
-                    Login { session, name, public_key, chain: None, role, watch, delegated: None },
+                    Login { session, name, public_key, chain: None, role, watch, delegated },
                     moment,
                 );
             }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::params::{
     Accept, Available, Blocked, CancelQueued, Consume, Consumer, DoNotDisturb, EraseHistory, History, Hours,
-    Key, MarkRead, Nothing, Number, Queue, Read, Refuse, Rtt, Send, SetHistory, SetPolicy, Whom,
+    Key, Lock, MarkRead, Nothing, Number, Queue, Read, Refuse, Rtt, Send, SetHistory, SetPolicy, Whom,
 };
 use super::request::Refusal;
 
@@ -77,7 +77,6 @@ pub(crate) fn parse(method: &str, params: Map<String, Value>) -> Result<Call, Re
         }
         "status" => Some(Command::Status),
         "subscribe" => Some(Command::Subscribe),
-        "lock" => Some(Command::Lock),
         "login" => Some(Command::Login),
         "logout" => Some(Command::Logout),
         "list" => Some(Command::List),
@@ -100,6 +99,10 @@ pub(crate) fn parse(method: &str, params: Map<String, Value>) -> Result<Call, Re
 
 fn command(method: &str, params: Map<String, Value>) -> Result<Command, Refusal> {
     Ok(match method {
+        "lock" => {
+            let Lock { keep_session } = read(params)?;
+            if keep_session { Command::LockKeepSession } else { Command::Lock }
+        }
         "rtt" => read::<Rtt>(params)?.into(),
         "accept" => read::<Accept>(params)?.into(),
         "withdraw" => Command::Withdraw { peer: whom(params)? },

@@ -18,6 +18,14 @@ pub(super) struct Whom {
     pub(super) peer: UserName,
 }
 
+/// `lock`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lock {
+    #[serde(default)]
+    pub(super) keep_session: bool,
+}
+
 /// `rtt`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

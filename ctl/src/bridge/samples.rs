@@ -39,6 +39,8 @@ fn statuses() -> Vec<Status> {
         hints: vec!["hint".to_owned()],
     };
     let mut statuses: Vec<Status> = links.map(status).into();
+    statuses
+        .push(Status { lock: LockState::Reachable { until: 1_795_000_000 }, ..status(LinkState::Online) });
     statuses.push(Status {
         user: Some(peer("bob")),
         lock: LockState::Unlocked,

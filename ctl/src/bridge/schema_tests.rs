@@ -139,7 +139,7 @@ fn name_of(command: &Command) -> Option<&'static str> {
         Command::Subscribe => "subscribe",
         // A passphrase does not travel as JSON.
         Command::Unlock { .. } => return None,
-        Command::Lock => "lock",
+        Command::Lock | Command::LockKeepSession => "lock",
         Command::Login => "login",
         Command::Logout => "logout",
         Command::List => "list",

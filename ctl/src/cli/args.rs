@@ -104,6 +104,14 @@ pub(crate) struct UnlockArgs {
     pub(crate) ttl: Option<Duration>,
 }
 
+/// `lock`.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct LockArgs {
+    /// Let requests still arrive, for a week at most; answering and talking take the passphrase again
+    #[arg(long)]
+    pub(crate) keep_session: bool,
+}
+
 /// The terms of a chat.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct TermsArgs {

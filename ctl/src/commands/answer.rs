@@ -4,6 +4,7 @@ use secchat_ipc::types::Terms;
 use secchat_ipc::{Client, ClientError, Command, CommandError, Reply, UserName};
 use serde_json::json;
 
+use super::unlock;
 use crate::cli::{AcceptArgs, RefuseArgs, TermsArgs};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -20,7 +21,11 @@ pub(super) async fn accept(session: &Session, args: AcceptArgs) -> Result<(), Fa
     } else {
         Command::Accept { peer: asker, terms, wait }
     };
-    let answer = client.call(command, session.limit()).await;
+    let mut answer = client.call(command.clone(), session.limit()).await;
+    if let Err(ClientError::Command(CommandError::Locked)) = answer {
+        unlock::for_command(session, &mut client).await?;
+        answer = client.call(command, session.limit()).await;
+    }
     if let Err(ClientError::Command(CommandError::TimedOut)) = answer {
         return Err(Failure::timed_out(format!(
             "{peer} is accepted, but the chat is not open yet: it opens by itself when {peer} is there"

@@ -164,16 +164,21 @@ fn running(status: &Status) -> Vec<Finding> {
             Finding::new("session", Verdict::Warning, "the identity key is locked: `secchatctl unlock`")
         }
         (LockState::Unlocked, LinkState::Online) => Finding::new("session", Verdict::Good, "logged in"),
-        (LockState::Unlocked, LinkState::Connecting) => {
+        (LockState::Reachable { .. }, LinkState::Online) => Finding::new(
+            "session",
+            Verdict::Good,
+            "locked, and requests arrive: `secchatctl unlock` to answer",
+        ),
+        (_, LinkState::Connecting) => {
             Finding::new("session", Verdict::Warning, "logging in just now: `secchatctl status`")
         }
-        (LockState::Unlocked, LinkState::LoggedOut) => {
+        (_, LinkState::LoggedOut) => {
             Finding::new("session", Verdict::Warning, "logged out: `secchatctl login`")
         }
-        (LockState::Unlocked, LinkState::Replaced { why }) => {
+        (_, LinkState::Replaced { why }) => {
             Finding::new("session", Verdict::Failed, format!("{why}: `secchatctl login`"))
         }
-        (LockState::Unlocked, LinkState::Waiting { why, .. }) => Finding::new(
+        (_, LinkState::Waiting { why, .. }) => Finding::new(
             "session",
             Verdict::Failed,
             format!("not logged in ({why}), try again: `secchatctl login`"),

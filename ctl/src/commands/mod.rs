@@ -40,7 +40,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<(), Failure> {
         Verb::Init(args) => init::run(session, args),
         Verb::Keygen(args) => keygen::run(session, &args),
         Verb::Unlock(args) => unlock::run(session, &args).await,
-        Verb::Lock => reach::lock(session).await,
+        Verb::Lock(args) => reach::lock(session, args).await,
         Verb::Login => reach::login(session).await,
         Verb::Logout => reach::logout(session).await,
         Verb::Available => reach::set(session, true).await,

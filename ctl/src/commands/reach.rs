@@ -3,10 +3,16 @@
 use secchat_ipc::Command;
 use serde_json::json;
 
+use crate::cli::LockArgs;
 use crate::failure::Failure;
 use crate::session::Session;
 
-pub(super) async fn lock(session: &Session) -> Result<(), Failure> {
+pub(super) async fn lock(session: &Session, args: LockArgs) -> Result<(), Failure> {
+    if args.keep_session {
+        session.done(Command::LockKeepSession).await?;
+        let note = "locked: the identity key is out of memory; requests still arrive, for a week at most";
+        return session.told(json!({ "lock": "reachable" }), note);
+    }
     session.done(Command::Lock).await?;
     session.told(json!({ "lock": "locked" }), "locked: the identity key is out of memory")
 }

@@ -75,7 +75,7 @@ fn page(output: &Output, status: &Status, quiet: DoNotDisturb) -> String {
         if status.profile.is_empty() { String::new() } else { format!(", profile {}", status.profile) };
     let lines = [
         ("user", user),
-        ("identity", view::lock_word(status.lock).to_owned()),
+        ("identity", identity(status.lock)),
         ("link", link),
         (
             "requests",
@@ -101,6 +101,13 @@ fn page(output: &Output, status: &Status, quiet: DoNotDisturb) -> String {
     page
 }
 
+fn identity(lock: LockState) -> String {
+    match view::reachable_until(lock) {
+        Some(until) => format!("locked; requests arrive until {}", time::local(until)),
+        None => view::lock_word(lock).to_owned(),
+    }
+}
+
 /// What the daemon says is missing; where it says nothing, what its state says.
 fn hints(status: &Status) -> Vec<String> {
     if !status.hints.is_empty() {
@@ -110,6 +117,8 @@ fn hints(status: &Status) -> Vec<String> {
         Some("set up this profile: `secchatctl init`")
     } else if status.lock == LockState::Locked {
         Some("unlock the identity key: `secchatctl unlock`")
+    } else if matches!(status.lock, LockState::Reachable { .. }) {
+        Some("answer requests and talk: `secchatctl unlock`")
     } else if matches!(status.link, LinkState::LoggedOut) {
         Some("log in: `secchatctl login`")
     } else {

@@ -1,5 +1,7 @@
 //! `unlock`: brings the passphrase to the daemon, from the terminal, a file descriptor or a program.
 
+use std::time::Duration;
+
 use secchat_ipc::pinentry;
 use secchat_ipc::types::{LockState, Passphrase};
 use secchat_ipc::{Client, ClientError, Command, CommandError, Reply};
@@ -23,16 +25,18 @@ pub(super) async fn run(session: &Session, args: &UnlockArgs) -> Result<(), Fail
     }
     let question = format!("Passphrase for {user}'s identity key: ");
     if let Some(descriptor) = args.passphrase_fd {
-        unlock(session, &mut client, args, prompt::passphrase_from_descriptor(descriptor)?).await?;
+        unlock(session, &mut client, args.ttl, prompt::passphrase_from_descriptor(descriptor)?).await?;
     } else if let Some(program) = args.askpass.as_deref().filter(|program| pinentry::is_pinentry(program)) {
-        ask(session, &mut client, args, |error| prompt::passphrase_from_pinentry(program, &question, error))
-            .await?;
+        ask(session, &mut client, args.ttl, |error| {
+            prompt::passphrase_from_pinentry(program, &question, error)
+        })
+        .await?;
     } else if let Some(program) = &args.askpass {
-        unlock(session, &mut client, args, prompt::passphrase_from_program(program, &question)?).await?;
+        unlock(session, &mut client, args.ttl, prompt::passphrase_from_program(program, &question)?).await?;
     } else if args.no_passphrase {
-        unlock(session, &mut client, args, Passphrase(String::new().into())).await?;
+        unlock(session, &mut client, args.ttl, Passphrase(String::new().into())).await?;
     } else if session.may_ask() {
-        ask(session, &mut client, args, |_| prompt::passphrase(&question)).await?;
+        ask(session, &mut client, args.ttl, |_| prompt::passphrase(&question)).await?;
     } else {
         return Err(Failure::usage(
             "no terminal to ask for the passphrase on: use --passphrase-fd FD or --askpass PROGRAM",
@@ -41,16 +45,25 @@ pub(super) async fn run(session: &Session, args: &UnlockArgs) -> Result<(), Fail
     session.told(json!({ "lock": "unlocked" }), "unlocked")
 }
 
+/// Unlocks by the passphrase that a person at the terminal types, for a command that takes the key; without anybody to
+/// ask, the daemon's refusal stands.
+pub(super) async fn for_command(session: &Session, client: &mut Client) -> Result<(), Failure> {
+    if !session.may_ask() {
+        return Err(CommandError::Locked.into());
+    }
+    ask(session, client, None, |_| prompt::passphrase("Locked. Passphrase for your identity key: ")).await
+}
+
 /// Asks a person, who may mistype twice; `question` is told what was wrong before.
 async fn ask(
     session: &Session,
     client: &mut Client,
-    args: &UnlockArgs,
+    ttl: Option<Duration>,
     question: impl Fn(Option<&str>) -> Result<Passphrase, Failure>,
 ) -> Result<(), Failure> {
     let mut wrong = None;
     for _ in 1..prompt::TRIES {
-        match unlock(session, client, args, question(wrong)?).await {
+        match unlock(session, client, ttl, question(wrong)?).await {
             Err(ClientError::Command(CommandError::WrongPassphrase)) => {
                 session.output.warn("wrong passphrase, try again");
                 wrong = Some("Wrong passphrase, try again.");
@@ -58,17 +71,17 @@ async fn ask(
             other => return Ok(other?),
         }
     }
-    Ok(unlock(session, client, args, question(wrong)?).await?)
+    Ok(unlock(session, client, ttl, question(wrong)?).await?)
 }
 
 async fn unlock(
     session: &Session,
     client: &mut Client,
-    args: &UnlockArgs,
+    ttl: Option<Duration>,
     passphrase: Passphrase,
 ) -> Result<(), ClientError> {
     // Less than a second would mean "never".
-    let ttl_seconds = args.ttl.map_or(0, |ttl| ttl.as_secs().max(1));
+    let ttl_seconds = ttl.map_or(0, |ttl| ttl.as_secs().max(1));
     client.call(Command::Unlock { passphrase, ttl_seconds }, session.limit()).await?;
     Ok(())
 }

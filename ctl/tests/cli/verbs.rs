@@ -27,8 +27,9 @@ async fn both(arguments: &[&str], replies: &[Reply]) -> (Vec<Command>, String, V
 #[tokio::test]
 async fn verbs_about_the_session_and_requests_are_silent_on_standard_output() {
     let peer = bob;
-    let table: [(&[&str], Command, Value); 9] = [
+    let table: [(&[&str], Command, Value); 10] = [
         (&["lock"], Command::Lock, json!({ "lock": "locked" })),
+        (&["lock", "--keep-session"], Command::LockKeepSession, json!({ "lock": "reachable" })),
         (&["login"], Command::Login, json!({ "link": "online" })),
         (&["logout"], Command::Logout, json!({ "link": "logged_out" })),
         (
@@ -116,6 +117,14 @@ async fn status_says_what_is_missing_and_how_to_mend_it() {
     assert_eq!(value["user"], "alice");
     assert_eq!(value["lock"], "locked");
     assert_eq!(value["link"], json!({ "state": "online", "why": null, "retry_at": null }));
+
+    let reachable = status(LockState::Reachable { until: 4_102_444_800 });
+    let (_, page, value) = both(&["status"], &[Reply::Status(reachable), quiet(false)]).await;
+    assert!(page.contains("locked; requests arrive until") && page.contains("`secchatctl unlock`"), "{page}");
+    assert_eq!(
+        (&value["lock"], &value["reachable_until"]),
+        (&json!("reachable"), &json!("2100-01-01T00:00:00Z"))
+    );
 
     let nobody = Status { user: None, ..status(LockState::Locked) };
     let (_, page, value) = both(&["status"], &[Reply::Status(nobody), quiet(false)]).await;

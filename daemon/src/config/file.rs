@@ -114,6 +114,7 @@ pub(super) struct Layer {
     pub(super) askpass: Option<Setting<String>>,
     pub(super) lock_on_suspend: Option<Setting<bool>>,
     pub(super) lock_on_screen_lock: Option<Setting<bool>>,
+    pub(super) lock_keeps_session: Option<Setting<bool>>,
     pub(super) quiet_hours: Option<Setting<String>>,
     pub(super) inbox_messages: Option<Setting<u64>>,
     pub(super) inbox_bytes: Option<Setting<u64>>,
@@ -159,6 +160,7 @@ impl Layer {
             askpass: place.setting(table.askpass),
             lock_on_suspend: place.setting(table.lock_on_suspend),
             lock_on_screen_lock: place.setting(table.lock_on_screen_lock),
+            lock_keeps_session: place.setting(table.lock_keeps_session),
             quiet_hours: place.setting(table.quiet_hours),
             inbox_messages: place.setting(limits.inbox_messages),
             inbox_bytes: place.setting(limits.inbox_bytes),
@@ -199,6 +201,7 @@ impl Layer {
             askpass: text("SECCHAT_ASKPASS")?,
             lock_on_suspend: text("SECCHAT_LOCK_ON_SUSPEND")?.map(to_bool).transpose()?,
             lock_on_screen_lock: text("SECCHAT_LOCK_ON_SCREEN_LOCK")?.map(to_bool).transpose()?,
+            lock_keeps_session: text("SECCHAT_LOCK_KEEPS_SESSION")?.map(to_bool).transpose()?,
             quiet_hours: text("SECCHAT_QUIET_HOURS")?,
             ..Self::default()
         })
@@ -221,6 +224,7 @@ struct FileTable {
     askpass: Option<Spanned<String>>,
     lock_on_suspend: Option<Spanned<bool>>,
     lock_on_screen_lock: Option<Spanned<bool>>,
+    lock_keeps_session: Option<Spanned<bool>>,
     quiet_hours: Option<Spanned<String>>,
     #[serde(default)]
     limits: LimitsTable,

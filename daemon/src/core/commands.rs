@@ -89,6 +89,7 @@ impl<E: Entropy> Core<E> {
             Command::Subscribe => Ok(self.subscribe(caller)),
             Command::Unlock { passphrase, ttl_seconds } => self.unlock(caller, passphrase, ttl_seconds),
             Command::Lock => Ok(self.lock_by_command()),
+            Command::LockKeepSession => self.lock_keeping_session(),
             Command::Login => self.login(caller),
             Command::Logout => Ok(self.logout()),
             Command::List => self.list(caller),
@@ -237,6 +238,12 @@ impl<E: Entropy> Core<E> {
         Ok((user, key))
     }
 
+    /// Whether there is a key to log in with, though it may be able to do no more.
+    pub(super) fn may_log_in(&self) -> Result<(), CommandError> {
+        self.user()?;
+        self.session.can_log_in().then_some(()).ok_or(CommandError::Locked)
+    }
+
     /// Why there is no link, for an answer.
     pub(super) fn not_connected(&self) -> CommandError {
         let why = match self.link_state() {
@@ -301,6 +308,7 @@ fn needs_what_was_saved(command: &Command) -> bool {
         | Command::Subscribe
         | Command::Unlock { .. }
         | Command::Lock
+        | Command::LockKeepSession
         | Command::Login
         | Command::Logout
         | Command::List

@@ -20,7 +20,7 @@ impl<E: Entropy> Core<E> {
     /// What a request is granted without a question: what is left of the consent that a person gave its asker, if that
     /// covers it. Never for another key than the consent was given to, nor over a refusal; and not while a chat with the
     /// peer stands: who has one need not ask, so either side may have come back from an older copy of its state.
-    fn consented(&self, incoming: &Incoming) -> Option<Terms> {
+    pub(super) fn consented(&self, incoming: &Incoming) -> Option<Terms> {
         let peer = &incoming.peer;
         let (consent, known) = (self.consents.get(peer)?, self.known.peer(peer)?);
         let is_same_key = incoming.key == consent.key && known.pin.as_ref() == Some(&consent.key);

@@ -18,6 +18,7 @@ use secchat_ipc::{Command, CommandError, Event, Reply, Snapshot};
 use secchat_proto::UserName;
 use secchat_proto::crypto::kem::{ReadyRsaKey, Suites};
 use secchat_proto::crypto::signature::SigningKey;
+use secchat_proto::handshake::delegation::DelegatedKey;
 use secchat_proto::wire::link::LinkMessage;
 use secchat_proto::wire::login::{RejectReason, Role};
 
@@ -54,6 +55,8 @@ pub struct Settings {
     pub max_incoming_requests: usize,
     /// For how long after a refusal the same peer's new requests are refused without a person being asked.
     pub cool_down: Duration,
+    /// Stay reachable when the daemon locks by itself.
+    pub lock_keeps_session: bool,
     /// The hours of every day in which frontends keep quiet, unless a person says otherwise.
     pub quiet_hours: Option<QuietHours>,
     /// Events are numbered from here on: when the daemon started, in millionths of a second, so that a number which a
@@ -154,8 +157,8 @@ pub enum Output {
     LoadIdentity(Passphrase),
     /// Connect and log in; answer with [`Input::LinkUp`] or [`Input::LinkDown`].
     Connect {
-        /// The key to log in with.
-        identity: SigningKey,
+        /// What the login is proven with.
+        key: LoginKey,
         /// Listed or hidden.
         role: Role,
         /// The newest CRL seen.
@@ -176,6 +179,15 @@ pub enum Output {
     LockStore,
     /// A line for the log: who did what to whom; never contents.
     Log(LogLine),
+}
+
+/// What a login is proven with.
+#[derive(Clone, Debug)]
+pub enum LoginKey {
+    /// The identity key.
+    Identity(SigningKey),
+    /// A key that it delegated to before it was wiped.
+    Delegated(DelegatedKey),
 }
 
 /// A line for the log.

@@ -53,6 +53,9 @@ impl<E: Entropy> Core<E> {
             return;
         }
         self.heard();
+        if !self.session.may_hear(&message) {
+            return;
+        }
         match message {
             LinkMessage::AvailableUsers { part, names } => self.handle_users(part, names),
             LinkMessage::PeerKey { name, public_key } => {

@@ -27,8 +27,9 @@ impl<E: Entropy> Core<E> {
     pub(super) fn expire_session(&mut self) {
         let now = self.time.now;
         if self.session.lock_at.is_some_and(|at| at <= now) {
-            self.lock();
+            self.lock_by_itself();
         }
+        self.expire_delegation();
         if self.session.retry.as_ref().is_some_and(|retry| retry.at <= now) {
             self.session.retry = None;
         }

@@ -90,6 +90,7 @@ impl<E: Entropy> Core<E> {
         }
         self.end_under_old_own_key();
         self.tidy_after_unlock();
+        self.stop_being_reachable();
         self.take_up_accepted();
         self.want_online();
         // Safety numbers can be told now.
@@ -135,21 +136,27 @@ impl<E: Entropy> Core<E> {
         Outcome::Now(Reply::Done)
     }
 
-    /// Wipes the identity key, after the session that needs it has ended.
+    /// Wipes the identity key, and the one that it has delegated to.
     pub(super) fn lock(&mut self) {
-        if self.session.identity.is_none() {
-            return;
+        if self.session.can_log_in() {
+            self.wipe_keys();
+            self.log("locked", None, "");
         }
+    }
+
+    /// Wipes all keys to log in with, after the session that needs them has ended.
+    pub(super) fn wipe_keys(&mut self) {
         self.give_up_asking(&CommandError::Locked);
         let opening = |wait: &Wait| matches!(wait, Wait::Link(_) | Wait::Online | Wait::Opening { .. });
         self.answer_all(opening, &Err(CommandError::Locked));
         self.end_link(LogoutReason::User);
-        self.session.identity = None;
-        self.stop_history();
-        self.output(Output::LockStore);
+        self.session.delegate = None;
+        if self.session.identity.take().is_some() {
+            self.stop_history();
+            self.output(Output::LockStore);
+        }
         self.session.lock_at = None;
         self.session.retry = None;
         self.session.ready_rsa.clear();
-        self.log("locked", None, "");
     }
 }

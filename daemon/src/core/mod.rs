@@ -2,7 +2,7 @@
 //!
 //! Speaks the frontends' vocabulary ([`secchat_ipc`]) on one side and the link's ([`secchat_proto::wire::link`]) on
 //! the other. [`io`] is the whole surface. Inside, each file owns one subject:
-//! `commands` (dispatch) and `pending` (who waits for what), `locking` (the identity key), `session` (login, back-off)
+//! `commands` (dispatch) and `pending` (who waits for what), `locking` (the identity key), `reachable` (asked while locked), `session` (login, back-off)
 //! and `liveness`, `link` (dispatch of the relay's messages), `users` (who is available), `pins` and `trust` (keys),
 //! `requests`, `answers` and `consents` (others ask), `asking` (this user asks), `chats`, `closing` and `texts` (conversations),
 //! `outbox` (texts left for who is away),
@@ -34,6 +34,7 @@ mod outbox;
 mod pending;
 mod pins;
 mod quiet;
+mod reachable;
 pub mod record;
 mod requests;
 mod restore;
@@ -179,7 +180,8 @@ impl<E: Entropy> Core<E> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let chats = self.chats.values().filter_map(|talk| talk.chat.poll_timeout()).min();
-        let expiry = self.instant_of(self.next_expiry.min(self.quiet_changes_at()));
+        let wall = self.next_expiry.min(self.quiet_changes_at()).min(self.reachable_until());
+        let expiry = self.instant_of(wall);
         [self.pending.next_deadline(), self.session.next_timeout(), chats, expiry, self.saving.wakes_at()]
             .into_iter()
             .flatten()
@@ -214,9 +216,10 @@ impl<E: Entropy> Core<E> {
         self.output(Output::Reply(key, result));
     }
 
-    /// Sends on the link; without one the message is dropped: what matters is offered again after the next login.
+    /// Sends on the link; without one, or while locked, the message is dropped: what matters is offered again after the
+    /// next login.
     fn send(&mut self, message: LinkMessage) {
-        if self.session.is_online() {
+        if self.session.is_online() && self.session.may_say(&message) {
             self.output(Output::Send(message));
         }
     }

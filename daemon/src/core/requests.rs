@@ -32,6 +32,8 @@ pub(super) struct Incoming {
     pub(super) state: State,
     /// The safety number for `key`, once anybody looked.
     pub(super) number: Option<String>,
+    /// It came while locked, and the unlock may answer it: by a policy, a consent or a crossing request.
+    pub(super) is_put_off: bool,
 }
 
 /// How a request stands.
@@ -74,7 +76,7 @@ impl Incoming {
             KeptAnswer::Later => State::Later,
         };
         let SavedRequest { peer, request, key, received, .. } = saved;
-        Self { peer, key, request, received, state, number: None }
+        Self { peer, key, request, received, state, number: None, is_put_off: false }
     }
 
     /// How it stands, as it is saved, and since when.
@@ -137,7 +139,8 @@ impl<E: Entropy> Core<E> {
             return;
         }
         let received = self.time.unix;
-        let incoming = Incoming { peer, key, request, received, state: State::Pending, number: None };
+        let state = State::Pending;
+        let incoming = Incoming { peer, key, request, received, state, number: None, is_put_off: false };
         self.take_request(&user, incoming);
     }
 
@@ -174,8 +177,7 @@ impl<E: Entropy> Core<E> {
         if !self.make_room(&peer) {
             return self.warn("rtt_dropped", Some(&peer), "too many requests are kept");
         }
-        let own_terms = self.asked.get(&peer).map(|asked| asked.request.terms);
-        if own_terms.is_some() && *user < peer {
+        if self.asked.contains_key(&peer) && *user < peer {
             // This user's request stands, and the peer accepts it.
             incoming.state = State::Withdrawn { at: self.time.unix };
             return self.keep_request(incoming);
@@ -184,10 +186,22 @@ impl<E: Entropy> Core<E> {
             incoming.state = State::Withdrawn { at: self.time.unix };
             return self.keep_request(incoming);
         }
-        let asked_terms = incoming.request.terms;
-        let verdict = self.verdict(&peer);
         self.log("rtt_received", Some(&peer), format!("{chat_id:?}"));
         self.keep_request(incoming);
+        self.decide(chat_id);
+    }
+
+    /// What becomes of a request that nobody has answered, without a person.
+    pub(super) fn decide(&mut self, chat_id: ChatId) {
+        let pending = self.requests.get(&chat_id).filter(|incoming| incoming.state == State::Pending);
+        let Some(incoming) = pending else { return };
+        let (peer, asked_terms) = (incoming.peer.clone(), incoming.request.terms);
+        let own_terms = self.asked.get(&peer).map(|asked| asked.request.terms);
+        let verdict = self.verdict(&peer);
+        let is_yes = own_terms.is_some() || verdict == Policy::Accept || self.consented(incoming).is_some();
+        if is_yes && self.session.identity().is_none() {
+            return self.put_off(chat_id);
+        }
         if let Some(own) = own_terms {
             let accepted = self.accept(chat_id, asked_terms.min(&own), ResolvedBy::Crossing);
             return self.warn_if_failed(&peer, &accepted);

@@ -8,6 +8,7 @@ use secchat_proto::chat::Env;
 use secchat_proto::crypto::entropy::Entropy;
 use secchat_proto::crypto::kem::{ReadyRsaKey, Suite};
 use secchat_proto::crypto::signature::{PublicKey, SigningKey};
+use secchat_proto::handshake::delegation::DelegatedKey;
 use secchat_proto::limits::{PING_AFTER, PONG_TIMEOUT};
 use secchat_proto::wire::link::{LinkMessage, LogoutReason};
 use secchat_proto::wire::login::{RejectReason, Role};
@@ -75,6 +76,8 @@ pub(super) struct Session {
     pub(super) identity: Option<SigningKey>,
     /// Its public half, known since the first unlock.
     pub(super) public_key: Option<PublicKey>,
+    /// The key that keeps requests coming while the identity key is locked: never both.
+    pub(super) delegate: Option<DelegatedKey>,
     /// When the identity key is wiped.
     pub(super) lock_at: Option<Instant>,
     /// The unlock under way, and for how long it unlocks.
@@ -99,6 +102,7 @@ impl Session {
         Self {
             identity: None,
             public_key: None,
+            delegate: None,
             lock_at: None,
             loading: None,
             loads: VecDeque::new(),
@@ -176,7 +180,7 @@ impl<E: Entropy> Core<E> {
     }
 
     pub(super) fn login(&mut self, caller: &Caller) -> Result<Outcome, CommandError> {
-        self.identity()?;
+        self.may_log_in()?;
         if self.session.is_online() {
             return Ok(Outcome::Now(Reply::Done));
         }
@@ -196,8 +200,7 @@ impl<E: Entropy> Core<E> {
 
     pub(super) fn set_reachability(&mut self, available: bool) -> Outcome {
         self.session.role = if available { Role::Receiver } else { Role::Sender };
-        let role = self.session.role;
-        self.send(LinkMessage::Presence { role });
+        self.tell_role();
         Outcome::Now(Reply::Done)
     }
 
@@ -233,10 +236,14 @@ impl<E: Entropy> Core<E> {
         self.log("online", None, "");
         self.refresh_watch();
         if role != self.session.role {
-            let role = self.session.role;
-            self.send(LinkMessage::Presence { role });
+            self.tell_role();
         }
-        self.renew_offers();
+        if !self.session.is_online() {
+            return;
+        }
+        if self.session.identity.is_some() {
+            self.renew_offers();
+        }
         self.answer_all(|wait| matches!(wait, Wait::Online), &Ok(Reply::Done));
         for waiting in self.pending.take_all(|wait| matches!(wait, Wait::Link(_))) {
             if let Wait::Link(parked) = waiting.wait {
@@ -274,7 +281,7 @@ impl<E: Entropy> Core<E> {
     }
 
     fn retry_later(&mut self, why: String) {
-        if self.session.identity.is_none() || self.session.wish != Wish::Online {
+        if !self.session.can_log_in() || self.session.wish != Wish::Online {
             return;
         }
         let random = self.random_u16();
@@ -318,11 +325,9 @@ impl<E: Entropy> Core<E> {
 
     /// Connects when a link is wanted and none is there, and keeps RSA keys ready.
     pub(super) fn drive_session(&mut self) {
-        let Some(identity) = self.session.identity.clone() else { return };
-        if self.stopping {
-            return;
-        }
-        let suite1 = self.settings.peer_suites.as_slice().contains(&Suite::Rsa3072);
+        let Some(key) = self.session.login_key().filter(|_| !self.stopping) else { return };
+        let suite1 =
+            self.session.identity.is_some() && self.settings.peer_suites.as_slice().contains(&Suite::Rsa3072);
         if suite1 && !self.session.making_rsa && self.session.ready_rsa.len() < MAX_READY_RSA_KEYS {
             self.session.making_rsa = true;
             self.output(Output::MakeRsaKey);
@@ -332,7 +337,7 @@ impl<E: Entropy> Core<E> {
             let role = self.session.role;
             self.session.link = Link::Connecting(role);
             let newest_crl_seen = self.known.settings.newest_crl_seen;
-            self.output(Output::Connect { identity, role, newest_crl_seen });
+            self.output(Output::Connect { key, role, newest_crl_seen });
         }
     }
 }
@@ -350,7 +355,7 @@ fn describe(failure: &LinkFailure) -> String {
         RejectReason::NotAuthenticated => {
             "it does not know this user with this key: is the user_list up to date?"
         }
-        RejectReason::Busy => "it is busy",
+        RejectReason::Busy => "it is busy, or keeps another session of this user",
         RejectReason::Closing => "it is stopping",
     };
     format!("the relay rejected the login: {why}")

@@ -10,18 +10,25 @@ use crate::limits::MAX_PEER_HINTS;
 
 impl<E: Entropy> Core<E> {
     pub(super) fn status(&self) -> Status {
-        let unlocked = self.session.identity().is_some();
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             profile: self.settings.profile.clone(),
             user: self.settings.user.as_ref().map(user_to_ipc),
             relay: self.settings.relay.clone(),
-            lock: if unlocked { LockState::Unlocked } else { LockState::Locked },
+            lock: self.lock_state(),
             link: self.link_state(),
             reachability: role_to_ipc(self.session.role),
             policy: self.known.policy().unwrap_or(Policy::Ask),
             hints: self.hints(),
+        }
+    }
+
+    fn lock_state(&self) -> LockState {
+        match (&self.session.identity, &self.session.delegate) {
+            (Some(_), _) => LockState::Unlocked,
+            (None, Some(delegate)) => LockState::Reachable { until: delegate.not_after() },
+            (None, None) => LockState::Locked,
         }
     }
 
@@ -34,7 +41,7 @@ impl<E: Entropy> Core<E> {
         match (&self.session.wish, &self.session.retry) {
             (Wish::Replaced(why), _) => LinkState::Replaced { why: why.clone() },
             (Wish::Away, _) => LinkState::LoggedOut,
-            (Wish::Online, _) if self.session.identity().is_none() || self.stopping => LinkState::LoggedOut,
+            (Wish::Online, _) if !self.session.can_log_in() || self.stopping => LinkState::LoggedOut,
             (Wish::Online, Some(retry)) => {
                 LinkState::Waiting { why: retry.why.clone(), retry_at: retry.at_unix }
             }
@@ -48,9 +55,14 @@ impl<E: Entropy> Core<E> {
             hints.push("no user is set up in this profile: run `secchatctl init`".into());
         } else if let Some(problem) = &self.session.key_problem {
             hints.push(problem.clone());
-        } else if self.session.identity().is_none() {
+        } else if !self.session.can_log_in() {
             hints.push("the identity key is locked: run `secchatctl unlock`".into());
         } else {
+            if self.session.identity.is_none() {
+                hints.push(
+                    "locked, but requests arrive: run `secchatctl unlock` to answer and to talk".into(),
+                );
+            }
             match &self.session.wish {
                 Wish::Online => {}
                 Wish::Away => hints.push("logged out: run `secchatctl login`".into()),

@@ -40,7 +40,7 @@ impl Users {
 
 impl<E: Entropy> Core<E> {
     pub(super) fn list(&mut self, caller: &Caller) -> Result<Outcome, CommandError> {
-        self.identity()?;
+        self.may_log_in()?;
         if !self.session.is_online() {
             return self.park_until_online(caller, Command::List);
         }

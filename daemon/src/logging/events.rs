@@ -6,7 +6,7 @@ pub(crate) fn id(event: &str) -> Option<&'static str> {
     EVENTS.iter().find(|(name, _)| *name == event).map(|(_, id)| *id)
 }
 
-const EVENTS: [(&str, &str); 39] = [
+const EVENTS: [(&str, &str); 40] = [
     ("unlocked", "17a46cf9da28ed2a368a8dda02f17102"),
     ("locked", "4f15ac27f1c45bd959ca16bf78676dd5"),
     ("online", "a1d9437adee861a845c473c23549a887"),
@@ -46,6 +46,7 @@ const EVENTS: [(&str, &str); 39] = [
     ("history_failed", "8681627a011b776331f8d009e5159bd0"),
     ("peer_key_followed", "c078d82bdcaeeff09319bf791d23293f"),
     ("own_key_followed", "4bc11a26cc548bd91eb3f6f00273950d"),
+    ("reachable_over", "324c96bf3bd84e458d2d59ea12549f0a"),
 ];
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::{Attempt, EventSink, LinkEvent, LinkSettings, trust};
 use crate::clock;
-use crate::core::io::LinkFailure;
+use crate::core::io::{LinkFailure, LoginKey};
 use crate::state_folder::StateFolder;
 
 /// A link that stands.
@@ -168,10 +168,13 @@ fn answer(
     attempt: Attempt,
     ready: Option<ReadyRsaKey>,
 ) -> Result<(client::ExpectS3, Vec<u8>), LinkFailure> {
-    let Attempt { identity, role, .. } = attempt;
-    relay
-        .send_s2((&settings.user, &identity), role, ready, &mut OsEntropy)
-        .map_err(|error| refused(settings, error))
+    let Attempt { key, role, .. } = attempt;
+    let (user, entropy) = (&settings.user, &mut OsEntropy);
+    match &key {
+        LoginKey::Identity(identity) => relay.send_s2((user, identity), role, ready, entropy),
+        LoginKey::Delegated(delegate) => relay.send_delegated_s2((user, delegate), role, ready, entropy),
+    }
+    .map_err(|error| refused(settings, error))
 }
 
 async fn read_frame(

@@ -46,7 +46,7 @@ impl Client {
     fn open(&self) -> (Link, mpsc::Receiver<Message>, tokio::task::JoinHandle<()>) {
         let (hub, inbox) = mpsc::channel(16);
         let identity = SigningKey::generate_ed25519(&mut OsEntropy).unwrap();
-        let attempt = Attempt { identity, role: Role::Receiver, newest_crl_seen: 0 };
+        let attempt = Attempt { key: LoginKey::Identity(identity), role: Role::Receiver, newest_crl_seen: 0 };
         let (link, task) = open(Arc::clone(&self.settings), Arc::clone(&self.state), attempt, 7, hub);
         (link, inbox, tokio::spawn(task))
     }

@@ -143,6 +143,7 @@ impl Scene {
             cool_down: Duration::ZERO,
             quiet_hours: None,
             first_event: UNIX * 1_000_000,
+            lock_keeps_session: false,
         };
         let core = Core::new(settings, Chance(seed + 1_000), Time { now: start, unix: UNIX });
         let mut scene = Self {

@@ -8,6 +8,7 @@ mod keys;
 mod outbox;
 mod properties;
 mod quiet;
+mod reachable;
 mod relay;
 mod requests;
 mod restart;
@@ -82,6 +83,7 @@ fn settings(user: &str) -> Settings {
         cool_down: Duration::from_secs(300),
         quiet_hours: None,
         first_event: UNIX * 1_000_000,
+        lock_keeps_session: false,
     }
 }
 

@@ -43,6 +43,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => peer().prop_map(|peer| Command::SafetyNumber { peer }),
         1 => (any::<[u8; 16]>(), 0..3u64).prop_map(|(id, up_to)| Command::MarkRead { chat_id: IpcChatId(id), up_to }),
         1 => Just(Command::Lock),
+        1 => Just(Command::LockKeepSession),
         2 => Just(Command::Unlock { passphrase: pass("right"), ttl_seconds: 0 }),
         1 => Just(Command::Logout),
         2 => Just(Command::Login),
@@ -150,7 +151,7 @@ proptest! {
 #[test]
 fn every_message_in_every_state_is_survived() {
     // Who asks whom, and how far it is.
-    for state in 0..9 {
+    for state in 0..11 {
         for kind in 0..20 {
             for chat in 0..2 {
                 let mut world = if state == 0 { World::locked(&USERS) } else { World::new(&USERS) };
@@ -170,6 +171,15 @@ fn every_message_in_every_state_is_survived() {
                     8 => {
                         world.chat("alice", "bob");
                         world.ok("alice", Command::Close { peer: ipc("bob") });
+                    }
+                    9 => {
+                        world.start("bob", world.rtt("alice", true));
+                        world.ok("alice", Command::LockKeepSession);
+                    }
+                    10 => {
+                        world.chat("alice", "bob");
+                        world.start("alice", world.rtt("carol", false));
+                        world.ok("alice", Command::LockKeepSession);
                     }
                     _ => {}
                 }

@@ -6,12 +6,16 @@ use secchat_proto::UserName;
 use secchat_proto::wire::link::{Answer, BadReason, ChatId, LinkMessage, ListPart};
 use secchat_proto::wire::login::Role;
 
+use crate::core::io::LoginKey;
+
 #[derive(Debug, Default)]
 pub(super) struct Relay {
     pub(super) online: BTreeMap<UserName, Role>,
     pub(super) keys: BTreeMap<UserName, Vec<u8>>,
     /// What goes before a key.
     pub(super) chains: BTreeMap<UserName, Vec<u8>>,
+    /// Who is logged in by a delegated key.
+    pub(super) delegates: BTreeSet<UserName>,
     /// Offers by maker, addressee and chat.
     offers: BTreeMap<(UserName, UserName, ChatId), LinkMessage>,
     pub(super) pairs: BTreeMap<ChatId, (UserName, UserName)>,
@@ -30,6 +34,14 @@ impl Relay {
         for public_key in self.chains.get(of).cloned().into_iter().chain([self.keys[of].clone()]) {
             self.push(to, LinkMessage::PeerKey { name: of.clone(), public_key });
         }
+    }
+
+    pub(super) fn log_in(&mut self, name: &UserName, key: &LoginKey, role: Role) {
+        match key {
+            LoginKey::Identity(_) => self.delegates.remove(name),
+            LoginKey::Delegated(_) => self.delegates.insert(name.clone()),
+        };
+        self.join(name, role);
     }
 
     pub(super) fn join(&mut self, name: &UserName, role: Role) {
@@ -96,6 +108,8 @@ impl Relay {
     }
 
     pub(super) fn take(&mut self, from: &UserName, message: LinkMessage) {
+        // A daemon says nothing on such a link that the relay would drop.
+        assert!(!self.delegates.contains(from) || message.is_permitted_to_delegates(), "{message:?}");
         match message {
             LinkMessage::Refresh { .. } => {
                 let names = self.online.iter().filter(|(n, r)| *n != from && **r == Role::Receiver);

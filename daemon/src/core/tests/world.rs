@@ -246,11 +246,11 @@ impl World {
             } else {
                 Err(CommandError::WrongPassphrase)
             }),
-            Output::Connect { role, .. } if self.relay_up => {
+            Output::Connect { key, role, .. } if self.relay_up => {
                 node.core.handle(Input::CrlSeen { this_update: 5 }, time);
                 node.core.handle(Input::LinkUp { warnings: Vec::new() }, time);
                 let user = node.user.clone();
-                return self.relay.join(&user, role);
+                return self.relay.log_in(&user, &key, role);
             }
             Output::Connect { .. } => Input::LinkDown(LinkFailure::Failed("connection refused".into())),
             Output::Send(message) => {
