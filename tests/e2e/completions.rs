@@ -103,7 +103,7 @@ async fn completes_live_names(name: &str) {
     alices.until("locked", |state| state.status.lock == LockState::Locked).await;
     let mut terminal = shell(name, &alice.home).await;
     terminal.type_in("secchatctl accept \tnobody\r");
-    let shown = terminal.shown().wait_for("locked").await;
+    let shown = terminal.shown().wait_for("Locked. Passphrase for").await;
     let names = ["bob", "carol", "zoe"];
     assert!(!names.iter().any(|name| shown.contains(name)), "{shown}");
 }

@@ -1,7 +1,7 @@
 //! A relay that offers another key for somebody is noticed.
 
 use secchat_e2e::World;
-use secchat_ipc::types::KeyTrust;
+use secchat_ipc::types::{ChatState, KeyTrust};
 
 #[tokio::test]
 async fn another_key_is_9_until_a_person_says_otherwise() {
@@ -29,6 +29,22 @@ async fn another_key_is_9_until_a_person_says_otherwise() {
     alice.ctl(["accept", "bob"]).await.ok();
     asking.await.unwrap().ok();
     assert_eq!(alice.frontend().await.state().chats[0].trust, KeyTrust::Pinned);
+}
+
+#[tokio::test]
+async fn an_open_chat_does_not_go_on_with_another_key() {
+    let (world, [alice, bob]) = World::start(["alice", "bob"]).await;
+    alice.chat_with(&bob).await;
+    let (_world, other) = world.with_another_key(bob, &alice).await;
+
+    // Alice's daemon offers the chat again, and gets an answer that another key signed.
+    let mut alices = alice.frontend().await;
+    let asking = tokio::spawn(other.ctl(["rtt", "alice"]));
+    alices.until("another key", |state| state.chats.iter().any(|chat| chat.trust == KeyTrust::Changed)).await;
+    alice.ctl(["send", "bob", "hello"]).await.with_code(9);
+    assert!(alices.state().chats.iter().all(|chat| chat.state != ChatState::Open), "{:#?}", alices.state());
+    asking.abort();
+    assert_eq!(other.frontend().await.state().chats, []);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 use secchat_ipc::types::{ChatId as IpcChatId, EndReason, Message, QueuedOutcome};
 use secchat_ipc::{CommandError, Event, Reply, UserName as IpcUserName};
 use secchat_proto::UserName;
-use secchat_proto::chat::SendError;
+use secchat_proto::chat::{Phase, SendError};
 use secchat_proto::crypto::entropy::Entropy;
 use secchat_proto::limits::MAX_TEXT_BYTES;
 use secchat_proto::wire::link::ChatId;
@@ -34,6 +34,10 @@ impl<E: Entropy> Core<E> {
         let Some(talk) = chats.max_by_key(|talk| talk.age()) else {
             return Err(CommandError::NoChat { peer: user_to_ipc(peer) });
         };
+        // An open chat goes on under its own keys; another one goes on under the pinned key, or never.
+        if talk.chat.phase() != Phase::Open && self.changed.contains_key(peer) {
+            return Err(CommandError::KeyChanged { peer: user_to_ipc(peer) });
+        }
         let bytes = talk.queued_bytes.saturating_add(text.len());
         if talk.queue.len() >= MAX_QUEUED_TEXTS || bytes > MAX_QUEUED_BYTES {
             let why = format!("too many texts wait for {peer}'s daemon: wait until some are delivered");
