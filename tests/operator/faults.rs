@@ -59,9 +59,12 @@ async fn files_or_memory_for_sockets_that_are_used_up_are_told_and_waited_for() 
         ("ENOMEM", "no memory left for sockets"),
         ("ENOBUFS", "no memory left for sockets"),
     ] {
-        let (_relay, log) = accepts_fail_with(error).await;
+        let (relay, log) = accepts_fail_with(error).await;
         let (told, again) = ("cannot accept connections; trying again", "connections are accepted again");
         assert!(log.contains(told) && log.contains(remedy), "{error}: {log}");
+        // One more, should it have been the last one that failed.
+        let _newcomer = TcpStream::connect(relay.address).expect("the kernel's queue");
+        let log = relay.logs(again, log.matches(told).count()).await;
         assert_eq!(log.matches(told).count(), log.matches(again).count(), "{error}, each once: {log}");
     }
 }
@@ -71,7 +74,8 @@ async fn connections_that_went_before_they_were_accepted_are_no_trouble() {
     for error in ["ECONNABORTED", "EPROTO"] {
         let (_relay, log) = accepts_fail_with(error).await;
         assert!(log.contains("a connection has gone before it was accepted"), "{log}");
-        assert!(!log.contains("cannot accept"), "{log}");
+        // The admin socket's own may be among those that fail.
+        assert!(!log.contains("cannot accept connections"), "{log}");
     }
 }
 
