@@ -50,6 +50,8 @@ struct Consumer {
     given: u64,
     /// The connection that reads.
     reader: Option<u64>,
+    /// It is on disk: before that it is told nothing, since a restart would know nothing of it.
+    is_kept: bool,
 }
 
 impl Consumers {
@@ -133,6 +135,12 @@ impl<E: Entropy> Core<E> {
         }
     }
 
+    pub(super) fn note_consumer_kept(&mut self, name: &str) {
+        if let Some(consumer) = self.consumers.by_name.get_mut(name) {
+            consumer.is_kept = true;
+        }
+    }
+
     /// Acknowledges, and gives what follows: now, or when something happens.
     pub(super) fn consume(
         &mut self,
@@ -161,6 +169,11 @@ impl<E: Entropy> Core<E> {
         if acknowledged > consumer.given {
             let why = format!("event {acknowledged} was not given to {name}, and cannot be acknowledged");
             return Err(CommandError::Invalid { why });
+        }
+        if !consumer.is_kept {
+            // The write that was to keep it failed.
+            self.touch(RecordKey::Consumer(name));
+            return Ok(self.wait_for_save_with(caller, NOTHING));
         }
         if acknowledged > consumer.position {
             consumer.position = acknowledged;
@@ -266,7 +279,7 @@ impl<E: Entropy> Core<E> {
     pub(super) fn restore_consumers(&mut self, consumers: Vec<SavedConsumer>, mut log: Vec<(u64, Event)>) {
         for SavedConsumer { name, position, missed } in consumers {
             self.consumers.last = self.consumers.last.max(position);
-            let consumer = Consumer { position, missed, ..Consumer::default() };
+            let consumer = Consumer { position, missed, is_kept: true, ..Consumer::default() };
             self.consumers.by_name.insert(name, consumer);
         }
         log.sort_by_key(|(number, _)| *number);

@@ -91,9 +91,9 @@ impl<E: Entropy> Core<E> {
                 RecordKey::Queued(id) => self.note_queued_kept(*id),
                 // The last keys there are: what they tell of is in force now.
                 RecordKey::Event(number) => self.note_events_kept(*number),
+                RecordKey::Consumer(name) => self.note_consumer_kept(name),
                 RecordKey::Kept(chat_id, is_own, id) => self.note_kept(*chat_id, *is_own, *id),
                 RecordKey::Settings
-                | RecordKey::Consumer(_)
                 | RecordKey::LastQueued
                 | RecordKey::Peer(_)
                 | RecordKey::Stale(_)

@@ -143,6 +143,23 @@ fn what_found_no_place_is_counted_and_told_until_it_is_acknowledged() {
 }
 
 #[test]
+fn a_consumer_that_could_not_be_kept_is_told_so_until_it_is() {
+    let mut world = World::new(&["alice", "bob"]);
+    world.node("bob").save_error = Some("store.redb: no space left".into());
+    for _ in 0..2 {
+        let key = world.command("bob", consume(0, 1), READER);
+        let answer = world.answer("bob", key);
+        assert!(matches!(answer, Some(Err(CommandError::NotSaved { .. }))), "{answer:?}");
+    }
+    world.node("bob").save_error = None;
+    world.register("bob");
+    world.crash("bob");
+    world.chat("alice", "bob");
+    world.send("alice", "bob", "one");
+    assert_eq!(texts(&world.drain_log("bob")), ["one"]);
+}
+
+#[test]
 fn one_reads_at_a_time_and_nobody_acknowledges_what_was_not_given() {
     let mut world = World::new(&["alice", "bob"]);
     world.register("bob");
