@@ -39,7 +39,7 @@ impl<E: Entropy> Core<E> {
             self.warn("state_notice", None, notice.clone());
             self.notices.push(notice);
         }
-        let Sorted { requests, asked, chats, mut sent, mut unread, queued, last_queued, consumers, log } =
+        let Sorted { requests, asked, chats, mut sent, unread, queued, last_queued, consumers, log } =
             self.sort(restored.records);
         self.restore_consumers(consumers, log);
         self.consumers.is_replaying = true;
@@ -60,8 +60,7 @@ impl<E: Entropy> Core<E> {
         for (chat_id, texts) in sent {
             texts.into_keys().for_each(|id| self.touch_lazily(RecordKey::Sent(chat_id, id)));
         }
-        unread.sort_by_key(|(_, message)| (message.received, message.chat_id, message.id));
-        for (_, message) in unread {
+        for message in by_arrival(unread) {
             self.inbox_bytes = self.inbox_bytes.saturating_add(message.text.len());
             self.event(Event::MessageReceived(message));
         }
@@ -132,4 +131,19 @@ impl<E: Entropy> Core<E> {
         self.chats.insert(chat_id, talk);
         self.view.touch_chat(chat_id);
     }
+}
+
+/// Texts in the order in which they came: by time, but within a chat by number, whatever the clock did meanwhile.
+fn by_arrival(mut unread: Vec<(ChatId, Message)>) -> Vec<Message> {
+    unread.sort_by_key(|(chat_id, message)| (*chat_id, message.id));
+    let mut before = None;
+    let mut placed: Vec<(u64, Message)> = Vec::with_capacity(unread.len());
+    for (chat_id, message) in unread {
+        let earlier = before.filter(|(chat, _)| *chat == chat_id).map_or(0, |(_, at)| at);
+        let at = message.received.max(earlier);
+        before = Some((chat_id, at));
+        placed.push((at, message));
+    }
+    placed.sort_by_key(|(at, _)| *at);
+    placed.into_iter().map(|(_, message)| message).collect()
 }

@@ -37,6 +37,23 @@ fn an_accept_outlives_a_restart_until_the_chat_opens() {
     }
 }
 
+#[test]
+fn unread_texts_keep_their_order_though_the_clock_was_set_back_between_them() {
+    let mut world = World::new(&["alice", "bob"]);
+    world.chat("alice", "bob");
+    for text in ["one", "two"] {
+        world.send("alice", "bob", text);
+    }
+    let times = world.node("bob").disk.values_mut().filter_map(|record| match record {
+        Record::Unread(_, message) if message.text == "one" => Some(&mut message.received),
+        _ => None,
+    });
+    times.for_each(|received| *received += 100_000);
+    world.crash("bob");
+    let texts: Vec<_> = world.snapshot("bob").unread.into_iter().map(|message| message.text).collect();
+    assert_eq!(texts, ["one", "two"]);
+}
+
 type Prepare = fn(&mut World);
 
 /// The answer that was given while no write succeeds, or when one did.
