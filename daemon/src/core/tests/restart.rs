@@ -44,11 +44,13 @@ fn unread_texts_keep_their_order_though_the_clock_was_set_back_between_them() {
     for text in ["one", "two"] {
         world.send("alice", "bob", text);
     }
-    let times = world.node("bob").disk.values_mut().filter_map(|record| match record {
-        Record::Unread(_, message) if message.text == "one" => Some(&mut message.received),
-        _ => None,
-    });
-    times.for_each(|received| *received += 100_000);
+    for record in world.node("bob").disk.values_mut() {
+        if let Record::Unread(_, message) = record
+            && message.text == "one"
+        {
+            message.received += 100_000;
+        }
+    }
     world.crash("bob");
     let texts: Vec<_> = world.snapshot("bob").unread.into_iter().map(|message| message.text).collect();
     assert_eq!(texts, ["one", "two"]);
