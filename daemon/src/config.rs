@@ -55,6 +55,8 @@ pub struct Config {
     pub askpass: Option<PathBuf>,
     /// When to lock without being told.
     pub lock_on: LockOn,
+    /// Stay reachable when locking without being told.
+    pub lock_keeps_session: bool,
     /// The hours of every day in which frontends keep quiet.
     pub quiet_hours: Option<QuietHours>,
     /// Bounds that a person may choose.
@@ -68,8 +70,6 @@ pub struct LockOn {
     pub suspend: bool,
     /// The screen is locked.
     pub screen_lock: bool,
-    /// Whatever locks it, requests still arrive.
-    pub keeps_session: bool,
 }
 
 /// Bounds that a person may choose.
@@ -161,8 +161,8 @@ impl Config {
             lock_on: LockOn {
                 suspend: top(layers, |l| &l.lock_on_suspend).is_some_and(|s| s.value),
                 screen_lock: top(layers, |l| &l.lock_on_screen_lock).is_some_and(|s| s.value),
-                keeps_session: top(layers, |l| &l.lock_keeps_session).is_some_and(|s| s.value),
             },
+            lock_keeps_session: top(layers, |l| &l.lock_keeps_session).is_some_and(|s| s.value),
             quiet_hours: top(layers, |l| &l.quiet_hours).map(|s| s.parse(|text| text.parse())).transpose()?,
             limits: Limits::from_layers(layers)?,
             paths,
@@ -183,7 +183,7 @@ impl Config {
             max_inbox_messages: self.limits.inbox_messages,
             max_inbox_bytes: self.limits.inbox_bytes,
             max_incoming_requests: self.limits.incoming_requests,
-            lock_keeps_session: self.lock_on.keeps_session,
+            lock_keeps_session: self.lock_keeps_session,
             cool_down: self.limits.cool_down,
             quiet_hours: self.quiet_hours,
             first_event: clock::unix_micros(),

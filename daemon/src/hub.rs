@@ -62,6 +62,11 @@ pub(crate) enum Message {
         /// Takes the outcome.
         outcome: oneshot::Sender<Result<Reply, CommandError>>,
     },
+    /// The key is to be wiped, as the configuration has it.
+    LockByItself {
+        /// Hears when it is.
+        done: oneshot::Sender<()>,
+    },
     /// A link tells something.
     Link {
         /// Which link: an older one's words are stale.
@@ -220,6 +225,12 @@ impl Hub {
                     Frontend { connection: OWN, name: "secchatd".to_owned(), pid: std::process::id() };
                 let (id, timeout) = (self.own_requests, Duration::ZERO);
                 self.pending.push_back(Input::Command { frontend, id, timeout, command });
+            }
+            Message::LockByItself { done } => {
+                self.pending.push_back(Input::LockByItself);
+                self.settle();
+                // Whoever waited may be gone.
+                let _ = done.send(());
             }
             Message::Link { generation, event } => self.take_link_event(generation, event),
         }

@@ -1,5 +1,5 @@
 //! Locks when the machine goes to sleep or the screen is locked, as logind tells it on the system bus: only where
-//! config.toml asks for it (`lock_on_suspend`, `lock_on_screen_lock`, and how: `lock_keeps_session`).
+//! config.toml asks for it (`lock_on_suspend`, `lock_on_screen_lock`). The core knows how.
 //!
 //! Sleep is held up until the key is wiped (a delay lock of logind's, which bounds it). Without a bus, or when it is lost,
 //! this waits and tries again: nothing else depends on it.
@@ -7,8 +7,6 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use secchat_ipc::types::LockState;
-use secchat_ipc::{Command, Reply};
 use tokio::sync::{mpsc, oneshot};
 use zbus::message::{Message as Signal, Type};
 use zbus::{Connection, MatchRule, MessageStream, OwnedFd, OwnedObjectPath, OwnedVariant};
@@ -18,7 +16,7 @@ use crate::hub::Message;
 
 /// Listens until the daemon ends; ends at once when nothing is asked for.
 pub(crate) async fn run(lock_on: LockOn, hub: mpsc::Sender<Message>) {
-    if !lock_on.suspend && !lock_on.screen_lock {
+    if lock_on == LockOn::default() {
         return;
     }
     let mut pause = SHORTEST_PAUSE;
@@ -51,12 +49,12 @@ async fn listen(lock_on: LockOn, hub: &mpsc::Sender<Message>) -> zbus::Result<()
         let Ok(signal) = signal else { break };
         match Heard::of(&signal) {
             Some(Heard::Sleep) if lock_on.suspend => {
-                lock(hub, lock_on, "the machine goes to sleep").await;
+                lock(hub, "the machine goes to sleep").await;
                 drop(sleep_waits.take());
             }
             Some(Heard::Wake) => sleep_waits = delay_sleep(&bus, lock_on).await,
             Some(Heard::ScreenLock) if lock_on.screen_lock && is_own(&bus, &signal).await? => {
-                lock(hub, lock_on, "the screen is locked").await;
+                lock(hub, "the screen is locked").await;
             }
             Some(Heard::Sleep | Heard::ScreenLock) | None => {}
         }
@@ -123,23 +121,13 @@ async fn is_own(bus: &Connection, signal: &Signal) -> zbus::Result<bool> {
     }))
 }
 
-async fn lock(hub: &mpsc::Sender<Message>, lock_on: LockOn, why: &str) {
-    // Whoever locked it by hand has said how.
-    if !matches!(ask(hub, Command::Status).await, Some(Reply::Status(status)) if status.lock == LockState::Unlocked)
-    {
-        return;
-    }
+async fn lock(hub: &mpsc::Sender<Message>, why: &str) {
     tracing::info!("locking: {why}");
-    if !lock_on.keeps_session || ask(hub, Command::LockKeepSession).await.is_none() {
-        ask(hub, Command::Lock).await;
+    let (done, is_done) = oneshot::channel();
+    if hub.send(Message::LockByItself { done }).await.is_ok() {
+        // The hub drops it only when the daemon ends.
+        let _ = is_done.await;
     }
-}
-
-/// What the hub answers; nothing if it cannot do it, or the daemon ends.
-async fn ask(hub: &mpsc::Sender<Message>, command: Command) -> Option<Reply> {
-    let (outcome, done) = oneshot::channel();
-    hub.send(Message::Own { command, outcome }).await.ok()?;
-    done.await.ok()?.ok()
 }
 
 const LOGIND: &str = "org.freedesktop.login1";

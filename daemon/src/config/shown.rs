@@ -55,7 +55,7 @@ fn show_in(
         rows.row("askpass", |l| &l.askpass, text(config.askpass.as_deref().map(path))),
         rows.row("lock_on_suspend", |l| &l.lock_on_suspend, config.lock_on.suspend.to_string()),
         rows.row("lock_on_screen_lock", |l| &l.lock_on_screen_lock, config.lock_on.screen_lock.to_string()),
-        rows.row("lock_keeps_session", |l| &l.lock_keeps_session, config.lock_on.keeps_session.to_string()),
+        rows.row("lock_keeps_session", |l| &l.lock_keeps_session, config.lock_keeps_session.to_string()),
         rows.row("quiet_hours", |l| &l.quiet_hours, text(config.quiet_hours.map(|hours| hours.to_string()))),
         rows.row("limits.inbox_messages", |l| &l.inbox_messages, limits.inbox_messages.to_string()),
         rows.row("limits.inbox_bytes", |l| &l.inbox_bytes, limits.inbox_bytes.to_string()),

@@ -122,6 +122,8 @@ pub enum Input {
     Saved(Result<(), String>),
     /// A job of the history was done, or not ([`Output::History`]).
     HistoryDone(Result<HistoryAnswer, CommandError>),
+    /// The machine goes to sleep or its screen is locked: lock as the configuration has it.
+    LockByItself,
     /// Where the machine is, by its clock: at the start, and when it is elsewhere.
     Zone(jiff::tz::TimeZone),
     /// The daemon stops: log out, answer what waits.

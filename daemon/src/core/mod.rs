@@ -2,8 +2,8 @@
 //!
 //! Speaks the frontends' vocabulary ([`secchat_ipc`]) on one side and the link's ([`secchat_proto::wire::link`]) on
 //! the other. [`io`] is the whole surface. Inside, each file owns one subject:
-//! `commands` (dispatch) and `pending` (who waits for what), `locking` (the identity key), `reachable` (asked while locked), `session` (login, back-off)
-//! and `liveness`, `link` (dispatch of the relay's messages), `users` (who is available), `pins` and `trust` (keys),
+//! `commands` (dispatch) and `pending` (who waits for what), `locking` (the identity key), `reachable` (asked while
+//! locked), `session` (login, back-off) and `liveness`, `link` (dispatch of the relay's messages), `users` (who is available), `pins` and `trust` (keys),
 //! `requests`, `answers` and `consents` (others ask), `asking` (this user asks), `chats`, `closing` and `texts` (conversations),
 //! `outbox` (texts left for who is away),
 //! `view` (snapshot and events), `consumers` (the log of events), `known` (peers and settings), `record` (what survives), `saving` (what is written when),
@@ -158,6 +158,7 @@ impl<E: Entropy> Core<E> {
             Input::RsaKeyReady(key) => self.session.keep_rsa_key(key),
             Input::Saved(result) => self.handle_saved(result),
             Input::HistoryDone(result) => self.handle_history_done(result),
+            Input::LockByItself => self.lock_by_itself(),
             Input::Zone(zone) => self.set_zone(zone),
             Input::Stop => self.stop(),
         }

@@ -65,8 +65,11 @@ impl<E: Entropy> Core<E> {
         Ok(Outcome::Now(Reply::Done))
     }
 
-    /// Locks as the configuration has it, since nobody is there to say how.
+    /// Locks as the configuration has it, since nobody is there to say how; who locked it by hand has said so.
     pub(super) fn lock_by_itself(&mut self) {
+        if self.session.identity.is_none() {
+            return;
+        }
         if !self.settings.lock_keeps_session || self.lock_keeping_session().is_err() {
             self.lock();
         }
