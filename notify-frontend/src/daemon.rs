@@ -23,17 +23,20 @@ pub(crate) async fn follow(paths: Paths, mut tasks: Receiver<Task>, inputs: Send
     loop {
         // Placed before it is looked for: whoever comes in between is seen.
         let watch = SocketWatch::place(&paths).ok();
-        let error = match attach(&paths, &inputs).await {
+        let (watch, error) = match attach(&paths, &inputs).await {
             Ok(client) => {
+                drop(watch);
                 backoff = Backoff::new(DAEMON_RETRY);
                 said.clear();
                 let error = serve(client, &mut tasks, &inputs).await;
                 if inputs.send(Input::Daemon(FromDaemon::Lost)).await.is_err() {
                     return;
                 }
-                error
+                (None, error)
             }
-            Err(error) => error,
+            Err(error @ ClientError::NoDaemon { .. }) => (watch, error),
+            // A change of the folder would be no sign of anything.
+            Err(error) => (None, error),
         };
         // Once, however often it is tried.
         let line = format!("{error}; waiting for the daemon");
@@ -41,8 +44,7 @@ pub(crate) async fn follow(paths: Paths, mut tasks: Receiver<Task>, inputs: Send
             say(&line);
             said = line;
         }
-        let is_absent = matches!(error, ClientError::NoDaemon { .. });
-        wait(watch.filter(|_| is_absent), &mut backoff).await;
+        wait(watch, &mut backoff).await;
         // Tasks of a daemon that is gone.
         while tasks.try_recv().is_ok() {}
     }

@@ -26,8 +26,8 @@ pub const EARLY_SIGNALS: usize = 16;
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// First and last wait before a call that the server refused is made again.
 pub const REFUSED_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// First and last wait before the daemon is looked for again. After the last one only a change of its socket's folder counts,
-/// where that can be watched.
+/// First and last wait before the daemon is looked for again. Where its socket's folder can be watched, a change of that
+/// counts in the place of the last wait.
 pub const DAEMON_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
 /// First and last wait before the session bus is looked for again.
 pub const BUS_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
