@@ -1,23 +1,25 @@
 //! Records as bytes: what is inside the seal. Append-only, like the ipc: an older daemon's rows are read for ever.
 
+mod chat;
+mod history;
+mod request;
+
 use postcard::ser_flavors::Size;
 use secchat_ipc::Event;
 use secchat_ipc::types::{ChatId as IpcChatId, Message, Policy, QuietHours, Terms};
 use secchat_proto::UserName;
-use secchat_proto::chat::{SavedChat, SavedEnd, Side};
-use secchat_proto::crypto::secret::Secret;
 use secchat_proto::crypto::signature::PublicKey;
-use secchat_proto::handshake::ChatContext;
-use secchat_proto::wire::chat_record::EndReason;
 use secchat_proto::wire::request::RequestToTalk;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use self::chat::ChatRow;
+use self::history::{DayRow, KeptRow};
+use self::request::RequestRow;
 use super::history::Day;
 use crate::convert::{chat_id_from_ipc, chat_id_to_ipc, terms_from_ipc, terms_to_ipc};
 use crate::core::record::{
-    KeptAnswer, KeptText, Record, SavedConsent, SavedConsumer, SavedPeer, SavedQueued, SavedQuiet,
-    SavedRequest, SavedSettings, Word,
+    KeptText, Record, SavedConsent, SavedConsumer, SavedPeer, SavedQueued, SavedQuiet, SavedSettings, Word,
 };
 
 /// What a row holds.
@@ -37,12 +39,12 @@ pub(super) fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, postcard::Er
 
 /// The bytes of a text of the history, which has this number there.
 pub(super) fn encode_text(number: u64, text: &KeptText) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
-    fill(&Row::of_text(number, text))
+    fill(&Row::Kept(Box::new(KeptRow::of(number, text))))
 }
 
 /// The bytes of a key of the history.
 pub(super) fn encode_day(day: &Day) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
-    fill(&Row::of_day(day))
+    fill(&Row::HistoryDay(day.into()))
 }
 
 /// A row's bytes, filled with zeros to a power of two, so that its length tells little.
@@ -133,74 +135,6 @@ enum Row {
     },
 }
 
-#[derive(Serialize, Deserialize)]
-struct KeptRow {
-    number: u64,
-    peer: String,
-    chat_id: IpcChatId,
-    is_own: bool,
-    id: u64,
-    at: u64,
-    days: u16,
-    text: Zeroizing<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct DayRow {
-    peer: String,
-    first: u64,
-    day: u64,
-    days: u16,
-    key: Option<Zeroizing<[u8; 32]>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RequestRow {
-    peer: String,
-    request: Vec<u8>,
-    key: Vec<u8>,
-    received: u64,
-    answered: u64,
-    answer: AnswerRow,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum AnswerRow {
-    Refused,
-    RefusedQuietly,
-    Accepted(Terms),
-    Spent,
-    Withdrawn,
-    Pending,
-    Later,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ChatRow {
-    is_initiator: bool,
-    initiator: (String, Vec<u8>),
-    responder: (String, Vec<u8>),
-    request: Vec<u8>,
-    granted: Terms,
-    root: Zeroizing<[u8; 32]>,
-    has_opened: bool,
-    last_sent: u64,
-    acknowledged: u64,
-    held: u64,
-    own_end: Option<EndRow>,
-    peer_end: Option<bool>,
-    is_told: bool,
-    give_up_at: Option<u64>,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum EndRow {
-    Person,
-    Until,
-    RestoredCopy,
-    Answer,
-}
-
 impl From<&Record> for Row {
     fn from(record: &Record) -> Self {
         match record {
@@ -261,31 +195,12 @@ impl From<&Record> for Row {
                 Self::Keep { peer: peer.as_ref().map(ToString::to_string), days: *days }
             }
             // The owner of the file gives it its number.
-            Record::Kept(text) => Self::of_text(0, text),
+            Record::Kept(text) => Self::Kept(Box::new(KeptRow::of(0, text))),
         }
     }
 }
 
 impl Row {
-    fn of_text(number: u64, text: &KeptText) -> Self {
-        let KeptText { peer, chat_id, is_own, id, at, days, order: _, text } = text;
-        Self::Kept(Box::new(KeptRow {
-            number,
-            peer: peer.to_string(),
-            chat_id: chat_id_to_ipc(*chat_id),
-            is_own: *is_own,
-            id: *id,
-            at: *at,
-            days: *days,
-            text: text.clone(),
-        }))
-    }
-
-    fn of_day(Day { peer, first, day, days, key }: &Day) -> Self {
-        let key = key.as_ref().map(|key| Zeroizing::new(*key.expose()));
-        Self::HistoryDay(DayRow { peer: peer.to_string(), first: *first, day: *day, days: *days, key })
-    }
-
     fn open(self) -> Option<Opened> {
         Some(Opened::Record(match self {
             Self::Kept(row) => return row.read(),
@@ -338,144 +253,6 @@ impl Row {
             Self::Keep { peer: None, days } => Record::Keep(None, days),
             Self::Keep { peer: Some(peer), days } => Record::Keep(Some(name(&peer)?), days),
         }))
-    }
-}
-
-impl KeptRow {
-    fn read(self) -> Option<Opened> {
-        let Self { number, peer, chat_id, is_own, id, at, days, text } = self;
-        let (peer, chat_id) = (name(&peer)?, chat_id_from_ipc(chat_id)?);
-        Some(Opened::Text(number, KeptText { peer, chat_id, is_own, id, at, days, order: 0, text }))
-    }
-}
-
-impl DayRow {
-    fn read(self) -> Option<Opened> {
-        let Self { peer, first, day, days, key } = self;
-        let key = key.map(|bytes| {
-            let mut key = Secret::zeros();
-            key.expose_mut().copy_from_slice(bytes.as_slice());
-            key
-        });
-        Some(Opened::Day(Day { peer: name(&peer)?, first, day, days, key }))
-    }
-}
-
-impl From<&SavedRequest> for RequestRow {
-    fn from(saved: &SavedRequest) -> Self {
-        let SavedRequest { peer, request, key, received, answered, answer } = saved;
-        Self {
-            peer: peer.to_string(),
-            request: request.encode(),
-            key: key.as_der().to_vec(),
-            received: *received,
-            answered: *answered,
-            answer: match answer {
-                KeptAnswer::Refused => AnswerRow::Refused,
-                KeptAnswer::RefusedQuietly => AnswerRow::RefusedQuietly,
-                KeptAnswer::Accepted(terms) => AnswerRow::Accepted(terms_to_ipc(*terms)),
-                KeptAnswer::Spent => AnswerRow::Spent,
-                KeptAnswer::Withdrawn => AnswerRow::Withdrawn,
-                KeptAnswer::Pending => AnswerRow::Pending,
-                KeptAnswer::Later => AnswerRow::Later,
-            },
-        }
-    }
-}
-
-impl RequestRow {
-    fn read(self) -> Option<SavedRequest> {
-        Some(SavedRequest {
-            peer: name(&self.peer)?,
-            request: RequestToTalk::decode(&self.request).ok()?,
-            key: PublicKey::from_der(&self.key).ok()?,
-            received: self.received,
-            answered: self.answered,
-            answer: match self.answer {
-                AnswerRow::Refused => KeptAnswer::Refused,
-                AnswerRow::RefusedQuietly => KeptAnswer::RefusedQuietly,
-                AnswerRow::Accepted(terms) => KeptAnswer::Accepted(terms_from_ipc(terms)),
-                AnswerRow::Spent => KeptAnswer::Spent,
-                AnswerRow::Withdrawn => KeptAnswer::Withdrawn,
-                AnswerRow::Pending => KeptAnswer::Pending,
-                AnswerRow::Later => KeptAnswer::Later,
-            },
-        })
-    }
-}
-
-impl From<&SavedChat> for ChatRow {
-    fn from(saved: &SavedChat) -> Self {
-        let SavedChat { side, context, granted, root, has_opened, last_sent, acknowledged, held, end } =
-            saved;
-        let ChatContext { initiator, responder, request } = context;
-        let user = |(name, key): &(UserName, PublicKey)| (name.to_string(), key.as_der().to_vec());
-        Self {
-            is_initiator: *side == Side::Initiator,
-            initiator: user(initiator),
-            responder: user(responder),
-            request: request.encode(),
-            granted: terms_to_ipc(*granted),
-            root: Zeroizing::new(*root.expose()),
-            has_opened: *has_opened,
-            last_sent: *last_sent,
-            acknowledged: *acknowledged,
-            held: *held,
-            own_end: end.own.map(EndRow::from),
-            peer_end: end.peer,
-            is_told: end.is_told,
-            give_up_at: end.give_up_at,
-        }
-    }
-}
-
-impl ChatRow {
-    fn read(self) -> Option<SavedChat> {
-        let user = |(text, der): &(String, Vec<u8>)| Some((name(text)?, PublicKey::from_der(der).ok()?));
-        let mut root = Secret::zeros();
-        root.expose_mut().copy_from_slice(self.root.as_slice());
-        Some(SavedChat {
-            side: if self.is_initiator { Side::Initiator } else { Side::Responder },
-            context: ChatContext {
-                initiator: user(&self.initiator)?,
-                responder: user(&self.responder)?,
-                request: RequestToTalk::decode(&self.request).ok()?,
-            },
-            granted: terms_from_ipc(self.granted),
-            root,
-            has_opened: self.has_opened,
-            last_sent: self.last_sent,
-            acknowledged: self.acknowledged,
-            held: self.held,
-            end: SavedEnd {
-                own: self.own_end.map(EndReason::from),
-                peer: self.peer_end,
-                is_told: self.is_told,
-                give_up_at: self.give_up_at,
-            },
-        })
-    }
-}
-
-impl From<EndReason> for EndRow {
-    fn from(reason: EndReason) -> Self {
-        match reason {
-            EndReason::Person => Self::Person,
-            EndReason::Until => Self::Until,
-            EndReason::RestoredCopy => Self::RestoredCopy,
-            EndReason::Answer => Self::Answer,
-        }
-    }
-}
-
-impl From<EndRow> for EndReason {
-    fn from(row: EndRow) -> Self {
-        match row {
-            EndRow::Person => Self::Person,
-            EndRow::Until => Self::Until,
-            EndRow::RestoredCopy => Self::RestoredCopy,
-            EndRow::Answer => Self::Answer,
-        }
     }
 }
 
