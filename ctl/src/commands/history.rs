@@ -28,7 +28,6 @@ pub(super) async fn run(session: &Session, args: HistoryArgs) -> Result<(), Fail
         return overview(session).await;
     }
     let mut to = Sink::open(session, args.export, args.output.as_deref())?;
-    let has_peer = args.user.is_some();
     let query = HistoryQuery {
         peer: args.user,
         search: args.search,
@@ -38,10 +37,9 @@ pub(super) async fn run(session: &Session, args: HistoryArgs) -> Result<(), Fail
         after: None,
         most: PAGE,
     };
-    let mut client = session.connect().await?;
     let count = match args.last {
-        Some(last) => show_last(session, &mut client, query, last, &mut to).await?,
-        None => show_all(session, &mut client, query, has_peer, &mut to).await?,
+        Some(last) => show_last(session, query, usize::from(last), &mut to).await?,
+        None => show_all(session, query, &mut to).await?,
     };
     to.close()?;
     if count == 0 {
@@ -54,55 +52,59 @@ pub(super) async fn run(session: &Session, args: HistoryArgs) -> Result<(), Fail
 }
 
 /// Every page as it comes, so that any number of them needs no more memory than one.
-async fn show_all(
-    session: &Session,
-    client: &mut Client,
-    mut query: HistoryQuery,
-    has_peer: bool,
-    to: &mut Sink<'_>,
-) -> Result<u64, Failure> {
-    let mut count: u64 = 0;
-    loop {
-        let (texts, next) = page(session, client, query.clone()).await?;
+async fn show_all(session: &Session, query: HistoryQuery, to: &mut Sink<'_>) -> Result<usize, Failure> {
+    let has_peer = query.peer.is_some();
+    let mut pages = Pages::of(session, query).await?;
+    let mut count: usize = 0;
+    while let Some(texts) = pages.next(session).await? {
         for text in &texts {
             to.put(text, has_peer)?;
-            count = count.saturating_add(1);
         }
-        let Some(next) = next else { return Ok(count) };
-        query.after = Some(next);
+        count = count.saturating_add(texts.len());
     }
+    Ok(count)
 }
 
 async fn show_last(
     session: &Session,
-    client: &mut Client,
-    mut query: HistoryQuery,
-    last: u16,
+    query: HistoryQuery,
+    last: usize,
     to: &mut Sink<'_>,
-) -> Result<u64, Failure> {
+) -> Result<usize, Failure> {
+    let mut pages = Pages::of(session, query).await?;
     let mut found = Vec::new();
-    while found.len() < usize::from(last) {
-        let (texts, next) = page(session, client, query.clone()).await?;
+    while found.len() < last
+        && let Some(texts) = pages.next(session).await?
+    {
         found.extend(texts);
-        query.after = next;
-        if query.after.is_none() {
-            break;
-        }
     }
-    found.truncate(usize::from(last));
+    found.truncate(last);
     for text in found.iter().rev() {
         to.put(text, true)?;
     }
-    Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
+    Ok(found.len())
 }
 
-type Page = (Vec<KeptText>, Option<secchat_ipc::types::HistoryPlace>);
+/// What a query finds, page by page.
+struct Pages {
+    client: Client,
+    /// Of the next page; `None`: there is none.
+    query: Option<HistoryQuery>,
+}
 
-async fn page(session: &Session, client: &mut Client, query: HistoryQuery) -> Result<Page, Failure> {
-    let Reply::History { texts, next } = client.call(Command::History(query), session.limit()).await? else {
-        return Err(Failure::unfit_reply());
-    };
-    Ok((texts, next))
+impl Pages {
+    async fn of(session: &Session, query: HistoryQuery) -> Result<Self, Failure> {
+        Ok(Self { client: session.connect().await?, query: Some(query) })
+    }
+
+    async fn next(&mut self, session: &Session) -> Result<Option<Vec<KeptText>>, Failure> {
+        let Some(mut query) = self.query.take() else { return Ok(None) };
+        let reply = self.client.call(Command::History(query.clone()), session.limit()).await?;
+        let Reply::History { texts, next } = reply else { return Err(Failure::unfit_reply()) };
+        query.after = next;
+        self.query = Some(query).filter(|query| query.after.is_some());
+        Ok(Some(texts))
+    }
 }
 
 /// Where texts go, and how they look there.
