@@ -26,8 +26,7 @@ async fn locked_is_4() {
     alice.ctl(["accept", "bob"]).await.with_code(4);
     assert!(alice.ctl(["status"]).await.ok().stdout.contains("lock"));
 
-    let passphrase = format!("{PASSPHRASE}\n");
-    alice.ctl_with_input(["unlock", "--passphrase-fd", "0"], passphrase.as_bytes()).await.ok();
+    alice.unlock(PASSPHRASE).await;
     alice.is_online().await;
     alice.ctl(["lock"]).await.ok();
     alice.ctl(["list"]).await.with_code(4);

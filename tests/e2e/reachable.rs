@@ -20,11 +20,6 @@ async fn lock_keeping_session(user: &TestUser) {
     user.frontend().await.until("locked but reachable", |state| is_reachable(&state.status)).await;
 }
 
-async fn unlock(user: &TestUser) {
-    let passphrase = format!("{PASSPHRASE}\n");
-    user.ctl_with_input(["unlock", "--passphrase-fd", "0"], passphrase.as_bytes()).await.ok();
-}
-
 #[tokio::test]
 async fn it_is_asked_comes_back_by_itself_and_accepts_with_the_passphrase() {
     let (world, [alice, bob]) = World::start(["alice", "bob"]).await;
@@ -50,7 +45,7 @@ async fn it_is_asked_comes_back_by_itself_and_accepts_with_the_passphrase() {
     bobs.until_asked_by(&alice.name).await;
     assert!(matches!(bobs.state().status.lock, LockState::Reachable { .. }));
 
-    unlock(&bob).await;
+    bob.unlock(PASSPHRASE).await;
     bob.ctl(["accept", "alice"]).await.ok();
     alice.frontend().await.until_open_with(&bob.name).await;
     alice.ctl(["send", "bob", "at last"]).await.ok();
@@ -65,7 +60,7 @@ async fn a_chat_goes_on_at_the_unlock_without_a_question() {
     alices.until("interrupted", |state| state.chats[0].state == ChatState::Interrupted).await;
     let waiting = tokio::spawn(alice.ctl(["send", "bob", "meanwhile"]));
     alices.until("a text that waits", |state| state.chats[0].undelivered == 1).await;
-    unlock(&bob).await;
+    bob.unlock(PASSPHRASE).await;
     waiting.await.unwrap().ok();
     bobs.until_open_with(&alice.name).await;
     assert!(bobs.state().incoming.is_empty(), "nobody was asked");
@@ -87,7 +82,7 @@ async fn what_arrived_survives_a_crash_which_ends_it() {
     bob.start_locked().await;
     let mut bobs = bob.frontend().await;
     assert_eq!(bobs.state().status.lock, LockState::Locked, "the delegated key was in memory only");
-    unlock(&bob).await;
+    bob.unlock(PASSPHRASE).await;
     bobs.until("the request", |state| {
         state.incoming.iter().any(|asked| asked.peer == alice.name && asked.state == RequestState::Later)
     })

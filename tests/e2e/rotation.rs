@@ -27,12 +27,6 @@ async fn rotated(user: &TestUser) -> String {
     made.stdout.trim().to_owned()
 }
 
-async fn unlock(user: &TestUser, passphrase: &str) {
-    let line = format!("{passphrase}\n");
-    user.ctl_with_input(["unlock", "--passphrase-fd", "0"], line.as_bytes()).await.ok();
-    user.is_online().await;
-}
-
 async fn verify(one: &TestUser, other: &TestUser) {
     let number = one.ctl(["verify", other.name.as_str()]).await;
     one.ctl(["verify", other.name.as_str(), "--expect", number.stdout.trim()]).await.ok();
@@ -118,7 +112,8 @@ async fn a_daemon_that_runs_takes_the_new_key_with_the_next_unlock() {
     alice.ctl(["keygen", "--rotate", "--finish"]).await.ok();
     let mut hers = alice.frontend().await;
     alice.ctl(["lock"]).await.ok();
-    unlock(&alice, NEW).await;
+    alice.unlock(NEW).await;
+    alice.is_online().await;
     let ended = |event: secchat_ipc::Event| {
         matches!(event, secchat_ipc::Event::ChatEnded { reason: EndReason::KeyGone, .. }).then_some(())
     };
@@ -137,15 +132,15 @@ async fn when_its_time_is_over_the_old_key_is_a_wrong_one() {
     hers.until("the session of the old key ends", is_out).await;
     alice.kill();
     alice.start_locked().await;
-    let line = format!("{PASSPHRASE}\n");
-    alice.ctl_with_input(["unlock", "--passphrase-fd", "0"], line.as_bytes()).await.ok();
+    alice.unlock(PASSPHRASE).await;
     let mut hers = alice.frontend().await;
     let is_refused = |state: &Snapshot| matches!(&state.status.link, LinkState::Waiting { why, .. } if why.contains("user_list"));
     hers.until("the old key is refused as an unknown one is", is_refused).await;
     operator(&world.pki, &["check", "--config", "relay.toml"]).await.says("old key is not taken since");
     alice.ctl(["keygen", "--rotate", "--finish"]).await.ok();
     alice.ctl(["lock"]).await.ok();
-    unlock(&alice, NEW).await;
+    alice.unlock(NEW).await;
+    alice.is_online().await;
     alice.chat_with(&bob).await;
 }
 
@@ -176,7 +171,8 @@ async fn the_reports_rsa_key_is_followed_by_a_modern_one() {
     operator(&pki, &["reload", "--config", "relay.toml"]).await.ok();
     alice.ctl(["keygen", "--rotate", "--finish"]).await.ok();
     alice.ctl(["lock"]).await.ok();
-    unlock(&alice, NEW).await;
+    alice.unlock(NEW).await;
+    alice.is_online().await;
     alice.chat_with(&bob).await;
     assert_eq!(trust(&bob, &alice).await, KeyTrust::Followed);
 }

@@ -18,11 +18,6 @@ async fn is_locked(frontend: &mut Frontend) {
     frontend.until("locked", |state| state.status.lock == LockState::Locked).await;
 }
 
-async fn unlock(alice: &TestUser) {
-    let passphrase = format!("{PASSPHRASE}\n");
-    alice.ctl_with_input(["unlock", "--passphrase-fd", "0"], passphrase.as_bytes()).await.ok();
-}
-
 #[tokio::test]
 async fn the_key_is_wiped_before_the_machine_sleeps() {
     let bus = Bus::start().await;
@@ -34,7 +29,7 @@ async fn the_key_is_wiped_before_the_machine_sleeps() {
         // The machine would sleep from here on.
         assert_eq!(alice.frontend().await.state().status.lock, LockState::Locked);
         logind.resume().await;
-        unlock(&alice).await;
+        alice.unlock(PASSPHRASE).await;
         alice
             .daemon()
             .log()
@@ -56,7 +51,7 @@ async fn the_screens_lock_locks() {
     logind.hint_locked(FOREIGN_SESSION).await;
     logind.lock_session(OWN_SESSION).await;
     is_locked(&mut frontend).await;
-    unlock(&alice).await;
+    alice.unlock(PASSPHRASE).await;
     frontend.until("unlocked", |state| state.status.lock == LockState::Unlocked).await;
     logind.hint_locked(OWN_SESSION).await;
     is_locked(&mut frontend).await;

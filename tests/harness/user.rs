@@ -150,6 +150,12 @@ impl TestUser {
         self.start_command(command).await;
     }
 
+    /// Unlocks the daemon, as a person does.
+    pub async fn unlock(&self, passphrase: &str) {
+        let line = format!("{passphrase}\n");
+        self.ctl_with_input(["unlock", "--passphrase-fd", "0"], line.as_bytes()).await.ok();
+    }
+
     /// Starts the daemon, unlocked, so that [`Self::fill_disk`] works.
     pub async fn start_to_fill_disk(&mut self) {
         self.start_program_to_fill_disk(&binary("secchatd"), &[]).await;

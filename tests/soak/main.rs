@@ -26,6 +26,9 @@ async fn soak() {
     let rounds = number("SECCHAT_ROUNDS").unwrap_or(ROUNDS);
     let seed = number("SECCHAT_SEED").unwrap_or_else(unix_now);
     println!("soak: {rounds} rounds, seed {seed}");
+    if !faults::has_faketime() {
+        println!("soak: no clock jumps, since libfaketime is not installed");
+    }
     let mut random = Random::new(seed);
     let mut count = Count::default();
     let mut round = 0;
