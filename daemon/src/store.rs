@@ -2,7 +2,8 @@
 //! unlocked identity key yields. One thread owns it; the hub sends it one job at a time.
 //!
 //! `row` has the records' bytes, `seal` the keys, `heirloom` what one identity key leaves to the next, `file` the
-//! database, `disk` the file under it, `legacy` what older daemons left; `history` what was kept of conversations, and `history_file` its own database.
+//! database, `disk` the file under it, `legacy` what older daemons left; `history` what was kept of conversations, and
+//! `history_file` its own database.
 
 mod disk;
 mod file;

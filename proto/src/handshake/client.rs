@@ -79,7 +79,8 @@ impl RelayVerified {
         &self.certificate
     }
 
-    /// Makes S2's body, signed by the identity key. Takes 16 bytes of entropy for the handshake nonce, then what the suite's key takes.
+    /// Makes S2's body, signed by the identity key. Takes 16 bytes of entropy for the handshake nonce, then what the
+    /// suite's key takes.
     ///
     /// # Errors
     /// [`Error::Crypto`].

@@ -107,7 +107,8 @@ impl Switchboard {
     /// All that is held on a user.
     #[must_use]
     pub fn holdings(&self, name: &UserName, now: Instant) -> Holdings {
-        // Who is listed is here; when a delegate ends stands in its session; the queues and what was over a limit are counts; the last two are empty between inputs.
+        // Who is listed is here; when a delegate ends stands in its session; the queues and what was over a limit are
+        // counts; the last two are empty between inputs.
         let Self {
             limits,
             sessions,
