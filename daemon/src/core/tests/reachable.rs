@@ -305,3 +305,17 @@ fn a_lock_that_nobody_asked_for_keeps_the_session_where_it_is_configured() {
     world.advance(61);
     assert!(matches!(status(&mut world), (LockState::Reachable { .. }, LinkState::Online)));
 }
+
+#[test]
+fn who_locked_by_hand_has_said_how() {
+    let mut world = world();
+    world.input("bob", Input::LockByItself);
+    assert!(matches!(status(&mut world).0, LockState::Reachable { .. }), "the screen's lock wipes no more");
+    world.ok("bob", Command::Lock);
+    world.nodes[1].core.settings.lock_keeps_session = true;
+    world.input("bob", Input::LockByItself);
+    assert_eq!(status(&mut world).0, LockState::Locked, "nor does it make anybody reachable");
+    world.ok("bob", unlock());
+    world.input("bob", Input::LockByItself);
+    assert!(matches!(status(&mut world).0, LockState::Reachable { .. }));
+}
